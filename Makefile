@@ -1,0 +1,41 @@
+EXTENSION = instance_features
+MODULE_big = instance_features
+DATA = sql/instance_features--1.0.sql
+PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
+
+OBJS = \
+	src/cache.o \
+	src/commands.o \
+	src/errors.o \
+	src/instance_features.o \
+	src/notify.o \
+	src/permission.o \
+	src/queries.o \
+	src/request.o \
+	src/service.o \
+	src/store.o
+
+TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
+REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))
+REGRESS_OPTS = --inputdir=$(srcdir)/test
+
+SPECS = $(wildcard $(srcdir)/test/isolation/specs/*.spec)
+ISOLATION = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(SPECS))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=instance_features
+
+EXTRA_CLEAN = results tmp_check regression.diffs regression.out
+
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+srcdir ?= .
+include $(PGXS)
+
+# Whole clusters, each made and stopped by its test.
+PROVE_TESTS ?= test/t/*.pl
+prove_installcheck:
+	$(prove_installcheck)
+
+.PHONY: prove_installcheck

@@ -1,0 +1,105 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.h
+ *	  The backend's cache of definitions, scopes and settings.
+ *
+ * What a function here returns is valid until the next call of one of them;
+ * cache_copy_scope() makes a copy that lasts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IF_CACHE_H
+#define IF_CACHE_H
+
+#include "store.h"
+
+/* The values of enum feature_source, in its order. */
+typedef enum FeatureSource
+{
+	SOURCE_DEFAULT,
+	SOURCE_SYSTEM,
+	SOURCE_INSTANCE
+} FeatureSource;
+
+typedef struct FeatureDefinition
+{
+	char	   *key;
+	char	   *json_name;
+	char	   *value_type;
+	Jsonb	   *default_value;
+} FeatureDefinition;
+
+/* One setting of a scope.  Its value lies behind the scope. */
+typedef struct CachedSetting
+{
+	int			feature;		/* number of its definition */
+	Size		value_offset;	/* from the start of the CachedScope */
+	int64		sequence;
+	TimestampTz change_date;
+} CachedSetting;
+
+/*
+ * A scope with its settings, in one piece of memory: this struct, the
+ * settings in the order of their definitions, the id, the values.
+ */
+typedef struct CachedScope
+{
+	Size		size;
+	uint64		generation;		/* see cache.c */
+	bool		stored;			/* has a row; else it exists implicitly */
+	ScopeRow	row;
+	FeatureLevel level;
+	int			id_length;
+	Size		id_offset;		/* the id ends in a zero byte */
+	int			nsettings;
+	CachedSetting settings[FLEXIBLE_ARRAY_MEMBER];
+} CachedScope;
+
+/* The value of one feature on one scope. */
+typedef struct FeatureState
+{
+	const FeatureDefinition *definition;
+	const Jsonb *value;
+	FeatureSource source;
+	int64		sequence;		/* of the event that set it; */
+	TimestampTz change_date;	/* neither for SOURCE_DEFAULT */
+} FeatureState;
+
+static inline const char *
+scope_id(const CachedScope *scope)
+{
+	return (const char *) scope + scope->id_offset;
+}
+
+/* The instance's id, or NULL for the system: for messages. */
+static inline const char *
+scope_instance_id(const CachedScope *scope)
+{
+	return scope->level == LEVEL_SYSTEM ? NULL : scope_id(scope);
+}
+
+static inline const Jsonb *
+setting_value(const CachedScope *scope, const CachedSetting *setting)
+{
+	return (const Jsonb *) ((const char *) scope + setting->value_offset);
+}
+
+extern void cache_init(void);
+extern const FeatureDefinition *cache_definitions(int *count);
+extern const CachedScope *cache_find_scope(const ScopeName *name);
+extern CachedScope *cache_copy_scope(const CachedScope *scope);
+
+/* These load nothing: they go with the scope that was found last. */
+extern int	cache_find_feature(const char *key, int len);
+extern int	cache_find_json_name(const char *json_name, int len);
+extern const char *cache_nearest_feature(const char *name, int len,
+										 bool json_names);
+extern const CachedSetting *cache_find_setting(const CachedScope *scope,
+											   int feature);
+extern void cache_effective_state(const CachedScope *scope, int feature,
+								  FeatureState *state);
+extern bool cache_own_state(const CachedScope *scope, int feature,
+							FeatureState *state);
+extern Oid	cache_system_owner(void);
+
+#endif							/* IF_CACHE_H */

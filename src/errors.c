@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.c
+ *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
+ *
+ * The rule: a SQLSTATE that callers may rely on is raised here or in
+ * request.c, and its HTTP and gRPC codes stand in service_statuses[] below.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+
+#include "errors.h"
+
+/* https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
+#define GRPC_INVALID_ARGUMENT	3
+#define GRPC_NOT_FOUND			5
+#define GRPC_ALREADY_EXISTS		6
+#define GRPC_PERMISSION_DENIED	7
+#define GRPC_FAILED_PRECONDITION 9
+#define GRPC_INTERNAL			13
+
+static const struct
+{
+	int			sqlstate;
+	ServiceStatus status;
+}			service_statuses[] =
+{
+	{ERRCODE_INVALID_PARAMETER_VALUE, {400, GRPC_INVALID_ARGUMENT}},
+	{ERRCODE_INSUFFICIENT_PRIVILEGE, {403, GRPC_PERMISSION_DENIED}},
+	{ERRCODE_NO_DATA_FOUND, {404, GRPC_NOT_FOUND}},
+	{ERRCODE_UNDEFINED_OBJECT, {404, GRPC_NOT_FOUND}},
+	{ERRCODE_DUPLICATE_OBJECT, {409, GRPC_ALREADY_EXISTS}},
+	{ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, {400, GRPC_FAILED_PRECONDITION}},
+};
+
+/*
+ * The HTTP status and gRPC code that answer an error.
+ */
+ServiceStatus
+status_of_sqlstate(int sqlstate)
+{
+	for (int i = 0; i < lengthof(service_statuses); i++)
+	{
+		if (service_statuses[i].sqlstate == sqlstate)
+			return service_statuses[i].status;
+	}
+
+	return (ServiceStatus) {500, GRPC_INTERNAL};
+}
+
+/*
+ * Whether an error must reach the client as an error: the transaction has to
+ * be retried (class 40), or somebody wants it to end (class 57, operator
+ * intervention).
+ */
+bool
+sqlstate_must_propagate(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION);
+}
+
+/*
+ * A palloc'd copy of a name that a caller gave, fit for a message: a very long
+ * one is cut at a character's end.
+ */
+char *
+clip_name(const char *name, int len)
+{
+	int			clipped = pg_mbcliplen(name, len, 200);
+
+	if (clipped == len)
+		return pnstrdup(name, len);
+	return psprintf("%.*s...", clipped, name);
+}
+
+char *
+scope_words(const char *instance_id)
+{
+	if (instance_id == NULL)
+		return pstrdup("the system");
+	return psprintf("instance \"%s\"", instance_id);
+}
+
+void
+report_instance_not_found(const char *instance_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("instance \"%s\" does not exist", instance_id)));
+}
+
+void
+report_no_settings(const char *instance_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("instance \"%s\" has no feature settings", instance_id),
+			 errhint("Read it with inheritance to get the effective values.")));
+}
+
+void
+report_instance_exists(const char *instance_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("instance \"%s\" already exists", instance_id)));
+}
+
+/*
+ * No feature has this key.  "nearest" is the most similar one, or NULL.
+ */
+void
+report_unknown_feature(const char *key, int len, const char *nearest)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("feature \"%s\" does not exist", clip_name(key, len)),
+			 nearest ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
+}
+
+void
+report_not_boolean(const char *key, const char *type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("feature \"%s\" is not boolean", key),
+			 errdetail("Its type is %s.", type),
+			 errhint("Use feature_value() to read it.")));
+}
+
+/*
+ * The current role is not a member of "owner", which alone has the permission
+ * on the scope.  The owner may be a role that was dropped since.
+ */
+void
+report_permission_denied(const char *instance_id, const char *permission,
+						 Oid owner)
+{
+	char	   *role = GetUserNameFromId(owner, true);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for %s", scope_words(instance_id)),
+			 role ?
+			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
+					   permission, role) :
+			 errdetail("Permission \"%s\" is required, which the dropped role with OID %u had.",
+					   permission, owner)));
+}
+
+void
+report_sequence_mismatch(const char *instance_id, int64 sequence,
+						 int64 expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("sequence of %s is %lld, not %lld as expected",
+					scope_words(instance_id),
+					(long long) sequence, (long long) expected),
+			 errhint("Read the features again, then repeat the change with their sequence.")));
+}
+
+void
+report_null_argument(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s must not be null", name)));
+}

@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IF_ERRORS_H
+#define IF_ERRORS_H
+
+#include "postgres.h"
+
+/* How a service answers: an HTTP status and a gRPC code. */
+typedef struct ServiceStatus
+{
+	int			http;
+	int			grpc;
+} ServiceStatus;
+
+extern ServiceStatus status_of_sqlstate(int sqlstate);
+extern bool sqlstate_must_propagate(int sqlstate);
+
+/* 200 bytes of a caller's name are enough to recognize it in a message. */
+extern char *clip_name(const char *name, int len);
+
+/*
+ * What a message calls a scope: 'instance "default"', or 'the system' for an
+ * id of NULL.
+ */
+extern char *scope_words(const char *instance_id);
+
+extern void report_instance_not_found(const char *instance_id)
+			pg_attribute_noreturn();
+extern void report_no_settings(const char *instance_id)
+			pg_attribute_noreturn();
+extern void report_instance_exists(const char *instance_id)
+			pg_attribute_noreturn();
+extern void report_unknown_feature(const char *key, int len,
+								   const char *nearest)
+			pg_attribute_noreturn();
+extern void report_not_boolean(const char *key, const char *type)
+			pg_attribute_noreturn();
+extern void report_permission_denied(const char *instance_id,
+									 const char *permission, Oid owner)
+			pg_attribute_noreturn();
+extern void report_sequence_mismatch(const char *instance_id,
+									 int64 sequence, int64 expected)
+			pg_attribute_noreturn();
+extern void report_null_argument(const char *name)
+			pg_attribute_noreturn();
+
+#endif							/* IF_ERRORS_H */

@@ -1,0 +1,887 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.c
+ *	  The extension's tables: reading them as a catalog, writing them.
+ *
+ * Reading is done with system-table scans under the catalog snapshot: it
+ * needs no privileges on the tables, sees what is committed by now in every
+ * isolation level, and works in parallel workers and on standbys.  One
+ * snapshot serves a whole read, so that what belongs together is seen
+ * together.
+ *
+ * The tables belong to the extension's owner, who need not be a superuser and
+ * may alter them.  Hence every open checks that the columns read here still
+ * are what they were made as.
+ *
+ * Writing is done with SPI as the owner of the tables, so that ordinary
+ * triggers fire, with that owner's rights.  The statements name every object
+ * and operator with its schema: they run under the caller's search_path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type_d.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "store.h"
+
+#define EXTENSION_NAME "instance_features"
+#define EXTENSION_SCHEMA "instance_features"
+
+typedef enum StoreTable
+{
+	TABLE_SCOPE,
+	TABLE_FEATURE,
+	TABLE_SETTING,
+	TABLE_EVENT,
+	TABLE_INVALIDATION
+} StoreTable;
+
+#define NUM_TABLES (TABLE_INVALIDATION + 1)
+
+/* Column numbers. */
+enum
+{
+	Anum_scope_level = 1,
+	Anum_scope_id,
+	Anum_scope_owner,
+	Anum_scope_sequence,
+	Anum_scope_change_date,
+	Anum_scope_creation_date
+};
+
+enum
+{
+	Anum_feature_key = 1,
+	Anum_feature_json_name,
+	Anum_feature_value_type,
+	Anum_feature_default_value,
+	Anum_feature_description,
+	Anum_feature_builtin,
+	Anum_feature_creation_date
+};
+
+enum
+{
+	Anum_setting_level = 1,
+	Anum_setting_scope_id,
+	Anum_setting_feature,
+	Anum_setting_value,
+	Anum_setting_sequence,
+	Anum_setting_change_date
+};
+
+enum
+{
+	Anum_event_level = 1,
+	Anum_event_scope_id,
+	Anum_event_sequence,
+	Anum_event_event_type,
+	Anum_event_feature,
+	Anum_event_old_value,
+	Anum_event_value,
+	Anum_event_editor,
+	Anum_event_creation_date
+};
+
+#define MAX_COLUMNS Anum_event_creation_date
+
+static const struct
+{
+	const char *name;
+	int			ncolumns;
+	Oid			types[MAX_COLUMNS];
+}			tables[NUM_TABLES] =
+{
+	[TABLE_SCOPE] = {"scope", 6,
+	{TEXTOID, TEXTOID, REGROLEOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}},
+	[TABLE_FEATURE] = {"feature", 7,
+	{TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, BOOLOID, TIMESTAMPTZOID}},
+	[TABLE_SETTING] = {"setting", 6,
+	{TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}},
+	[TABLE_EVENT] = {"event", 9,
+		{TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID,
+	TEXTOID, TIMESTAMPTZOID}},
+	[TABLE_INVALIDATION] = {"invalidation", 0}
+};
+
+/*
+ * The tables' OIDs, InvalidOid where not known.  Written by resolve_table(),
+ * forgotten by store_concerns() when PostgreSQL says that one changed.
+ */
+static Oid	table_oids[NUM_TABLES];
+
+PG_FUNCTION_INFO_V1(instance_features_invalidate);
+
+const char *
+level_name(FeatureLevel level)
+{
+	return level == LEVEL_SYSTEM ? "system" : "instance";
+}
+
+/*
+ * The OID of one of the tables.  Raises undefined_object if the extension is
+ * not installed in this database.
+ */
+static Oid
+resolve_table(StoreTable table)
+{
+	Oid			namespace_oid;
+
+	if (OidIsValid(table_oids[table]))
+		return table_oids[table];
+
+	/* Without the extension, a schema of that name is somebody else's. */
+	if (OidIsValid(get_extension_oid(EXTENSION_NAME, true)) &&
+		OidIsValid(namespace_oid = get_namespace_oid(EXTENSION_SCHEMA, true)))
+		table_oids[table] = get_relname_relid(tables[table].name,
+											  namespace_oid);
+
+	if (!OidIsValid(table_oids[table]))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is not installed in this database",
+						EXTENSION_NAME),
+				 errhint("Use CREATE EXTENSION to install it.")));
+
+	return table_oids[table];
+}
+
+/*
+ * Open one of the tables for reading and check that it still has the columns
+ * that this file reads.
+ */
+static Relation
+open_table(StoreTable table)
+{
+	Relation	rel = table_open(resolve_table(table), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		intact;
+
+	intact = rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
+		desc->natts >= tables[table].ncolumns;
+	for (int i = 0; intact && i < tables[table].ncolumns; i++)
+		intact = !TupleDescAttr(desc, i)->attisdropped &&
+			TupleDescAttr(desc, i)->atttypid == tables[table].types[i];
+
+	if (!intact)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" has been altered",
+						EXTENSION_SCHEMA, tables[table].name),
+				 errhint("Give it the columns back with which the extension made it.")));
+
+	return rel;
+}
+
+/*
+ * The role that owns the extension, from pg_extension.
+ */
+Oid
+store_extension_owner(void)
+{
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname,
+				BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum(EXTENSION_NAME));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return owner;
+}
+
+/*
+ * A relation cache invalidation has arrived, for all relations if "relid" is
+ * InvalidOid: does it concern what was read from the tables?  If it may
+ * concern the definitions of the features, *definitions is set.
+ *
+ * The triggers name the table "invalidation" when a scope or a setting
+ * changes, and the table "feature" itself when a definition does.  The other
+ * tables are named when they are altered, rewritten or dropped.
+ */
+bool
+store_concerns(Oid relid, bool *definitions)
+{
+	if (!OidIsValid(relid))
+	{
+		memset(table_oids, 0, sizeof(table_oids));
+		*definitions = true;
+		return true;
+	}
+
+	for (int i = 0; i < NUM_TABLES; i++)
+	{
+		if (table_oids[i] == relid)
+		{
+			if (i != TABLE_INVALIDATION)
+				table_oids[i] = InvalidOid;
+			*definitions = (i == TABLE_FEATURE);
+			return true;
+		}
+	}
+
+	return false;
+}
+
+/*
+ * Row trigger on scope, feature and setting, and TRUNCATE trigger: the caches
+ * of all sessions are out of date once this transaction commits, our own at
+ * the next command.
+ */
+Datum
+instance_features_invalidate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Oid			relid;
+	Oid			namespace_oid;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger",
+						"instance_features.invalidate")));
+
+	relid = RelationGetRelid(trigdata->tg_relation);
+	namespace_oid = RelationGetNamespace(trigdata->tg_relation);
+	if (relid != get_relname_relid(tables[TABLE_FEATURE].name, namespace_oid))
+		relid = get_relname_relid(tables[TABLE_INVALIDATION].name,
+								  namespace_oid);
+	if (OidIsValid(relid))
+		CacheInvalidateRelcacheByRelid(relid);
+
+	/* An AFTER trigger's result is ignored. */
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * Start a read: all that is read with the snapshot is from one moment, not
+ * earlier than now.  An error releases the snapshot.
+ */
+Snapshot
+store_begin_read(void)
+{
+	/* Make sure that the snapshot is a new one, not one of a catalog scan. */
+	InvalidateCatalogSnapshot();
+	return RegisterSnapshot(GetCatalogSnapshot(resolve_table(TABLE_SCOPE)));
+}
+
+void
+store_end_read(Snapshot snapshot)
+{
+	UnregisterSnapshot(snapshot);
+}
+
+static text *
+scope_id_text(const ScopeName *name)
+{
+	return cstring_to_text_with_len(name->id, name->len);
+}
+
+/* Scan keys for the columns (level, id), the first two of their table. */
+static void
+init_scope_keys(ScanKey keys, const ScopeName *name)
+{
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(level_name(name->level)));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ,
+				PointerGetDatum(scope_id_text(name)));
+}
+
+/*
+ * A column's value, which must not be null: a constraint says so, unless
+ * somebody has dropped it.
+ */
+static Datum
+get_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel),
+									 &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" of table \"%s.%s\" is null",
+						NameStr(TupleDescAttr(RelationGetDescr(rel),
+											  attnum - 1)->attname),
+						EXTENSION_SCHEMA, RelationGetRelationName(rel))));
+	return value;
+}
+
+static char *
+get_text_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return TextDatumGetCString(get_column(tuple, attnum, rel));
+}
+
+static Jsonb *
+get_jsonb_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return DatumGetJsonbPCopy(get_column(tuple, attnum, rel));
+}
+
+/* The same for a column that may be null: NULL then. */
+static char *
+get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_text_column(tuple, attnum, rel);
+}
+
+static Jsonb *
+get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_jsonb_column(tuple, attnum, rel);
+}
+
+/*
+ * Read the row of a scope.  False if it has none.
+ */
+bool
+store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
+{
+	Relation	rel = open_table(TABLE_SCOPE);
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	bool		found;
+
+	init_scope_keys(keys, name);
+	scan = systable_beginscan(rel, primary_key_index(rel), true, snapshot,
+							  lengthof(keys), keys);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		bool		isnull;
+
+		row->owner = DatumGetObjectId(heap_getattr(tuple, Anum_scope_owner,
+												   RelationGetDescr(rel),
+												   &isnull));
+		if (isnull)
+			row->owner = InvalidOid;
+		row->sequence =
+			DatumGetInt64(get_column(tuple, Anum_scope_sequence, rel));
+		row->change_date =
+			DatumGetTimestampTz(get_column(tuple, Anum_scope_change_date, rel));
+		row->creation_date =
+			DatumGetTimestampTz(get_column(tuple, Anum_scope_creation_date,
+										   rel));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return found;
+}
+
+/*
+ * Read the definitions of all features: a list of FeatureRow, in no order.
+ */
+List *
+store_read_features(Snapshot snapshot)
+{
+	Relation	rel = open_table(TABLE_FEATURE);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *rows = NIL;
+
+	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		FeatureRow *row = palloc(sizeof(FeatureRow));
+
+		row->key = get_text_column(tuple, Anum_feature_key, rel);
+		row->json_name = get_text_column(tuple, Anum_feature_json_name, rel);
+		row->value_type = get_text_column(tuple, Anum_feature_value_type, rel);
+		row->default_value =
+			get_jsonb_column(tuple, Anum_feature_default_value, rel);
+		row->builtin =
+			DatumGetBool(get_column(tuple, Anum_feature_builtin, rel));
+		row->creation_date =
+			DatumGetTimestampTz(get_column(tuple, Anum_feature_creation_date,
+										   rel));
+		rows = lappend(rows, row);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return rows;
+}
+
+/*
+ * Read the settings of a scope: a list of SettingRow, in no order.
+ */
+List *
+store_read_settings(Snapshot snapshot, const ScopeName *name)
+{
+	Relation	rel = open_table(TABLE_SETTING);
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	List	   *rows = NIL;
+
+	init_scope_keys(keys, name);
+	scan = systable_beginscan(rel, primary_key_index(rel), true, snapshot,
+							  lengthof(keys), keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		SettingRow *row = palloc(sizeof(SettingRow));
+
+		row->feature = get_text_column(tuple, Anum_setting_feature, rel);
+		row->value = get_jsonb_column(tuple, Anum_setting_value, rel);
+		row->sequence =
+			DatumGetInt64(get_column(tuple, Anum_setting_sequence, rel));
+		row->change_date =
+			DatumGetTimestampTz(get_column(tuple, Anum_setting_change_date,
+										   rel));
+		rows = lappend(rows, row);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return rows;
+}
+
+/*
+ * Hand the events of a scope to "callback", oldest first.  What it is given
+ * is gone when it returns.
+ */
+void
+store_read_events(Snapshot snapshot, const ScopeName *name,
+				  EventCallback callback, void *arg)
+{
+	Relation	rel = open_table(TABLE_EVENT);
+	Oid			index_oid = primary_key_index(rel);
+	Relation	index;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	MemoryContext row_cxt;
+
+	if (!OidIsValid(index_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" has no primary key",
+						EXTENSION_SCHEMA, tables[TABLE_EVENT].name)));
+
+	index = index_open(index_oid, AccessShareLock);
+	row_cxt = AllocSetContextCreate(CurrentMemoryContext,
+									"instance_features event",
+									ALLOCSET_DEFAULT_SIZES);
+	init_scope_keys(keys, name);
+	scan = systable_beginscan_ordered(rel, index, snapshot,
+									  lengthof(keys), keys);
+	while (HeapTupleIsValid(tuple =
+							systable_getnext_ordered(scan,
+													 ForwardScanDirection)))
+	{
+		MemoryContext caller_cxt = MemoryContextSwitchTo(row_cxt);
+		EventRow	event;
+
+		CHECK_FOR_INTERRUPTS();
+		event.sequence =
+			DatumGetInt64(get_column(tuple, Anum_event_sequence, rel));
+		event.event_type = get_text_column(tuple, Anum_event_event_type, rel);
+		event.feature = get_nullable_text(tuple, Anum_event_feature, rel);
+		event.old_value = get_nullable_jsonb(tuple, Anum_event_old_value, rel);
+		event.value = get_nullable_jsonb(tuple, Anum_event_value, rel);
+		event.editor = get_text_column(tuple, Anum_event_editor, rel);
+		event.creation_date =
+			DatumGetTimestampTz(get_column(tuple, Anum_event_creation_date,
+										   rel));
+		callback(&event, arg);
+
+		MemoryContextSwitchTo(caller_cxt);
+		MemoryContextReset(row_cxt);
+	}
+	systable_endscan_ordered(scan);
+	MemoryContextDelete(row_cxt);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Become the owner of the tables, and let SPI be used.  An error undoes both:
+ * the abort of the (sub)transaction restores user id and SPI.
+ */
+void
+store_begin_write(StoreWrite *write)
+{
+	Relation	rel = open_table(TABLE_SCOPE);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, AccessShareLock);
+
+	SPI_connect();
+	GetUserIdAndSecContext(&write->save_userid, &write->save_sec_context);
+	SetUserIdAndSecContext(owner,
+						   write->save_sec_context |
+						   SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+}
+
+void
+store_end_write(StoreWrite *write)
+{
+	SetUserIdAndSecContext(write->save_userid, write->save_sec_context);
+	SPI_finish();
+}
+
+/* The statements, each prepared at its first use and kept. */
+#define EQ " OPERATOR(pg_catalog.=) "
+#define MAX_PARAMS 9
+
+typedef enum StatementId
+{
+	INSERT_SCOPE,
+	REVIVE_SCOPE,
+	LOCK_SCOPE,
+	ADVANCE_SCOPE,
+	SET_OWNER,
+	DELETE_SCOPE,
+	BURY_DEFAULT,
+	APPEND_EVENT,
+	DELETE_EVENTS,
+	PUT_SETTING,
+	DELETE_SETTING,
+	DELETE_SETTINGS
+} StatementId;
+
+typedef struct Statement
+{
+	const char *query;
+	int			nparams;
+	Oid			types[MAX_PARAMS];
+	SPIPlanPtr	plan;			/* written by execute(), at first use */
+} Statement;
+
+static Statement statements[] =
+{
+	[INSERT_SCOPE] = {
+		"INSERT INTO instance_features.scope AS s"
+		" (level, id, owner, sequence, change_date, creation_date)"
+		" VALUES ($1, $2, $3, $4, $5, $6)"
+		" ON CONFLICT (level, id) DO NOTHING",
+		6, {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID}
+	},
+	[REVIVE_SCOPE] = {
+		"UPDATE instance_features.scope AS s"
+		" SET owner = $3, sequence = $4, change_date = $5, creation_date = $6"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2 AND s.owner IS NULL",
+		6, {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID}
+	},
+	[LOCK_SCOPE] = {
+		"SELECT FROM instance_features.scope AS s"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2 FOR NO KEY UPDATE",
+		2, {TEXTOID, TEXTOID}
+	},
+	[ADVANCE_SCOPE] = {
+		"UPDATE instance_features.scope AS s"
+		" SET sequence = s.sequence OPERATOR(pg_catalog.+) $5,"
+		" change_date = GREATEST(s.change_date, $6)"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2"
+		" AND s.owner" EQ "$3 AND s.sequence" EQ "$4"
+		" RETURNING s.change_date",
+		6, {TEXTOID, TEXTOID, REGROLEOID, INT8OID, INT8OID, TIMESTAMPTZOID}
+	},
+	[SET_OWNER] = {
+		"UPDATE instance_features.scope AS s SET owner = $3"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
+		3, {TEXTOID, TEXTOID, REGROLEOID}
+	},
+	[DELETE_SCOPE] = {
+		"DELETE FROM instance_features.scope AS s"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
+		2, {TEXTOID, TEXTOID}
+	},
+	[BURY_DEFAULT] = {
+		"UPDATE instance_features.scope AS s SET owner = NULL, sequence = 0"
+		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
+		2, {TEXTOID, TEXTOID}
+	},
+	[APPEND_EVENT] = {
+		"INSERT INTO instance_features.event AS e"
+		" (level, scope_id, sequence, event_type, feature, old_value, value,"
+		" editor, creation_date)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		9, {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID,
+		TEXTOID, TIMESTAMPTZOID}
+	},
+	[DELETE_EVENTS] = {
+		"DELETE FROM instance_features.event AS e"
+		" WHERE e.level" EQ "$1 AND e.scope_id" EQ "$2",
+		2, {TEXTOID, TEXTOID}
+	},
+	[PUT_SETTING] = {
+		"INSERT INTO instance_features.setting AS s"
+		" (level, scope_id, feature, value, sequence, change_date)"
+		" VALUES ($1, $2, $3, $4, $5, $6)"
+		" ON CONFLICT (level, scope_id, feature) DO UPDATE"
+		" SET value = EXCLUDED.value, sequence = EXCLUDED.sequence,"
+		" change_date = EXCLUDED.change_date",
+		6, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}
+	},
+	[DELETE_SETTING] = {
+		"DELETE FROM instance_features.setting AS s"
+		" WHERE s.level" EQ "$1 AND s.scope_id" EQ "$2 AND s.feature" EQ "$3",
+		3, {TEXTOID, TEXTOID, TEXTOID}
+	},
+	[DELETE_SETTINGS] = {
+		"DELETE FROM instance_features.setting AS s"
+		" WHERE s.level" EQ "$1 AND s.scope_id" EQ "$2",
+		2, {TEXTOID, TEXTOID}
+	}
+};
+
+/*
+ * Run a statement on a scope.  Its first two parameters are the scope's level
+ * and id; "params" are the others.  Returns the number of rows.
+ */
+static uint64
+execute(StatementId id, const ScopeName *name, const NullableDatum *params)
+{
+	Statement  *statement = &statements[id];
+	Datum		values[MAX_PARAMS];
+	char		nulls[MAX_PARAMS];
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->query, statement->nparams,
+									   statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare failed: %s",
+				 SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		statement->plan = plan;
+	}
+
+	values[0] = CStringGetTextDatum(level_name(name->level));
+	values[1] = PointerGetDatum(scope_id_text(name));
+	nulls[0] = nulls[1] = ' ';
+	for (int i = 2; i < statement->nparams; i++)
+	{
+		values[i] = params[i - 2].value;
+		nulls[i] = params[i - 2].isnull ? 'n' : ' ';
+	}
+
+	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_plan failed: %s",
+			 SPI_result_code_string(result));
+
+	return SPI_processed;
+}
+
+/*
+ * The same where a row must be written: nothing but a trigger can keep it
+ * from being so.
+ */
+static void
+execute_one(StatementId id, const ScopeName *name, const NullableDatum *params)
+{
+	if (execute(id, name, params) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger on a table in schema \"%s\" suppressed a change of %s \"%.*s\"",
+						EXTENSION_SCHEMA, level_name(name->level),
+						name->len, name->id)));
+}
+
+static NullableDatum
+text_param(const char *value)
+{
+	if (value == NULL)
+		return (NullableDatum) {.isnull = true};
+	return (NullableDatum) {.value = CStringGetTextDatum(value)};
+}
+
+static NullableDatum
+jsonb_param(const Jsonb *value)
+{
+	return (NullableDatum) {.value = PointerGetDatum(value),.isnull = value == NULL};
+}
+
+static NullableDatum
+int64_param(int64 value)
+{
+	return (NullableDatum) {.value = Int64GetDatum(value)};
+}
+
+static NullableDatum
+timestamptz_param(TimestampTz value)
+{
+	return (NullableDatum) {.value = TimestampTzGetDatum(value)};
+}
+
+static NullableDatum
+role_param(Oid role)
+{
+	return (NullableDatum) {.value = ObjectIdGetDatum(role),.isnull = !OidIsValid(role)};
+}
+
+/*
+ * Insert the row of a scope.  False if there is one already, after waiting
+ * for a transaction that is inserting or deleting it.
+ */
+bool
+store_insert_scope(const ScopeName *name, const ScopeRow *row)
+{
+	NullableDatum params[] = {
+		role_param(row->owner), int64_param(row->sequence),
+		timestamptz_param(row->change_date),
+		timestamptz_param(row->creation_date)
+	};
+
+	return execute(INSERT_SCOPE, name, params) == 1;
+}
+
+/*
+ * The same for the instance "default" after it was dropped: its row is there,
+ * without an owner.
+ */
+bool
+store_revive_scope(const ScopeName *name, const ScopeRow *row)
+{
+	NullableDatum params[] = {
+		role_param(row->owner), int64_param(row->sequence),
+		timestamptz_param(row->change_date),
+		timestamptz_param(row->creation_date)
+	};
+
+	return execute(REVIVE_SCOPE, name, params) == 1;
+}
+
+/*
+ * Lock the row of a scope until the transaction ends, after waiting for
+ * others that have it locked.  False if the transaction's snapshot has none.
+ */
+bool
+store_lock_scope(const ScopeName *name)
+{
+	return execute(LOCK_SCOPE, name, NULL) == 1;
+}
+
+/*
+ * Lock the row of a scope and add "nevents" to its sequence, provided that
+ * its owner and sequence are those known.  False, and nothing changed, if
+ * they are not.  *change_date is the time of the change going in, and the
+ * scope's change_date coming out: never less than it was.
+ */
+bool
+store_advance_scope(const ScopeName *name, const ScopeRow *known,
+					int64 nevents, TimestampTz *change_date)
+{
+	NullableDatum params[] = {
+		role_param(known->owner), int64_param(known->sequence),
+		int64_param(nevents), timestamptz_param(*change_date)
+	};
+	bool		isnull;
+
+	if (execute(ADVANCE_SCOPE, name, params) != 1)
+		return false;
+
+	*change_date = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+													 SPI_tuptable->tupdesc,
+													 1, &isnull));
+	return true;
+}
+
+void
+store_set_owner(const ScopeName *name, Oid owner)
+{
+	NullableDatum params[] = {role_param(owner)};
+
+	execute_one(SET_OWNER, name, params);
+}
+
+/*
+ * Delete a scope with all that belongs to it.  The caller has locked its row.
+ * The instance "default" keeps a row that says that it does not exist.
+ */
+void
+store_delete_scope(const ScopeName *name)
+{
+	bool		is_default;
+
+	is_default = name->len == strlen(DEFAULT_INSTANCE_ID) &&
+		memcmp(name->id, DEFAULT_INSTANCE_ID, name->len) == 0;
+
+	execute_one(is_default ? BURY_DEFAULT : DELETE_SCOPE, name, NULL);
+	execute(DELETE_SETTINGS, name, NULL);
+	execute(DELETE_EVENTS, name, NULL);
+}
+
+void
+store_append_event(const ScopeName *name, const EventRow *event)
+{
+	NullableDatum params[] = {
+		int64_param(event->sequence), text_param(event->event_type),
+		text_param(event->feature), jsonb_param(event->old_value),
+		jsonb_param(event->value), text_param(event->editor),
+		timestamptz_param(event->creation_date)
+	};
+
+	execute_one(APPEND_EVENT, name, params);
+}
+
+void
+store_put_setting(const ScopeName *name, const SettingRow *row)
+{
+	NullableDatum params[] = {
+		text_param(row->feature), jsonb_param(row->value),
+		int64_param(row->sequence), timestamptz_param(row->change_date)
+	};
+
+	execute_one(PUT_SETTING, name, params);
+}
+
+void
+store_delete_setting(const ScopeName *name, const char *feature)
+{
+	NullableDatum params[] = {text_param(feature)};
+
+	execute_one(DELETE_SETTING, name, params);
+}
+
+void
+store_delete_settings(const ScopeName *name)
+{
+	execute(DELETE_SETTINGS, name, NULL);
+}
