@@ -12,6 +12,7 @@ OBJS = \
 	src/permission.o \
 	src/queries.o \
 	src/request.o \
+	src/scope.o \
 	src/service.o \
 	src/store.o
 
@@ -24,6 +25,9 @@ ISOLATION = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(SPECS))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=instance_features
 
 EXTRA_CLEAN = results tmp_check regression.diffs regression.out
+
+# Calls within the library stay in it, whatever else is loaded.
+SHLIB_LINK = -Wl,-Bsymbolic
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers

@@ -11,6 +11,8 @@
 #ifndef IF_CACHE_H
 #define IF_CACHE_H
 
+#include "lib/ilist.h"
+
 #include "store.h"
 
 /* The values of enum feature_source, in its order. */
@@ -45,7 +47,8 @@ typedef struct CachedSetting
 typedef struct CachedScope
 {
 	Size		size;
-	uint64		generation;		/* see cache.c */
+	dlist_node	lru;			/* place among the instances, for cache.c */
+	uint64		generation;		/* when it was loaded, for cache.c */
 	bool		stored;			/* has a row; else it exists implicitly */
 	ScopeRow	row;
 	FeatureLevel level;
@@ -84,16 +87,25 @@ setting_value(const CachedScope *scope, const CachedSetting *setting)
 	return (const Jsonb *) ((const char *) scope + setting->value_offset);
 }
 
+/* In instances; the setting instance_features.cache_size. */
+extern int	cache_size;
+
+/*
+ * Advances whenever an answer given before may have become another one.
+ * Written by cache.c and by the assign hook of instance_features.instance_id.
+ */
+extern uint64 cache_generation;
+
 extern void cache_init(void);
-extern const FeatureDefinition *cache_definitions(int *count);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
 extern CachedScope *cache_copy_scope(const CachedScope *scope);
 
 /* These load nothing: they go with the scope that was found last. */
+extern const FeatureDefinition *cache_definitions(int *count);
 extern int	cache_find_feature(const char *key, int len);
 extern int	cache_find_json_name(const char *json_name, int len);
-extern const char *cache_nearest_feature(const char *name, int len,
-										 bool json_names);
+extern const char *cache_nearest_key(const char *name, int len);
+extern const char *cache_nearest_field(const char *name, int len);
 extern const CachedSetting *cache_find_setting(const CachedScope *scope,
 											   int feature);
 extern void cache_effective_state(const CachedScope *scope, int feature,

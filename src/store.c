@@ -38,8 +38,10 @@
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "store.h"
@@ -129,6 +131,11 @@ static const struct
  * forgotten by store_concerns() when PostgreSQL says that one changed.
  */
 static Oid	table_oids[NUM_TABLES];
+
+const ScopeName system_scope_name =
+{
+	LEVEL_SYSTEM, SYSTEM_SCOPE_ID, sizeof(SYSTEM_SCOPE_ID) - 1
+};
 
 PG_FUNCTION_INFO_V1(instance_features_invalidate);
 
@@ -290,6 +297,10 @@ instance_features_invalidate(PG_FUNCTION_ARGS)
 Snapshot
 store_begin_read(void)
 {
+	/* From here on, store_concerns() has to know them all. */
+	for (int i = 0; i < NUM_TABLES; i++)
+		(void) resolve_table(i);
+
 	/* Make sure that the snapshot is a new one, not one of a catalog scan. */
 	InvalidateCatalogSnapshot();
 	return RegisterSnapshot(GetCatalogSnapshot(resolve_table(TABLE_SCOPE)));

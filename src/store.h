@@ -75,6 +75,8 @@ typedef struct EventRow
 	TimestampTz creation_date;
 } EventRow;
 
+extern const ScopeName system_scope_name;
+
 extern const char *level_name(FeatureLevel level);
 
 /* Reading */

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * instance_features.c
+ *	  What happens when the library is loaded: settings and callbacks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/guc.h"
+
+#include "notify.h"
+#include "scope.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+static bool
+check_instance_id(char **newval, void **extra, GucSource source)
+{
+	int			len = strlen(*newval);
+
+	if (len == 0)
+	{
+		GUC_check_errdetail("An instance id must not be empty.");
+		return false;
+	}
+	if (len > MAX_SCOPE_ID_LENGTH)
+	{
+		GUC_check_errdetail("An instance id must not be longer than %d bytes.",
+							MAX_SCOPE_ID_LENGTH);
+		return false;
+	}
+	if (!pg_verifymbstr(*newval, len, true))
+	{
+		GUC_check_errdetail("An instance id must be valid in the database's encoding.");
+		return false;
+	}
+
+	return true;
+}
+
+/* Answers for the current instance were for another one. */
+static void
+assign_instance_id(const char *newval, void *extra)
+{
+	cache_generation++;
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("instance_features.instance_id",
+							   "Sets the current instance.",
+							   "Functions called without an instance id are about this instance.",
+							   &current_instance_id,
+							   DEFAULT_INSTANCE_ID,
+							   PGC_USERSET,
+							   0,
+							   check_instance_id,
+							   assign_instance_id,
+							   NULL);
+	DefineCustomBoolVariable("instance_features.notify",
+							 "Notifies the channel \"instance_features\" of committed changes.",
+							 NULL,
+							 &notify_enabled,
+							 true,
+							 PGC_USERSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+	DefineCustomIntVariable("instance_features.cache_size",
+							"Sets the number of instances that a session keeps in its cache.",
+							NULL,
+							&cache_size,
+							1000,
+							1,
+							INT_MAX,
+							PGC_USERSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+	MarkGUCPrefixReserved("instance_features");
+
+	cache_init();
+	notify_init();
+}

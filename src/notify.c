@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * notify.c
+ *	  Telling listeners of committed changes.
+ *
+ * The changes of a transaction are collected and go out as one notification a
+ * scope, queued just before the commit.  A change is forgotten with the
+ * subtransaction that made it.  PostgreSQL cannot notify for a prepared
+ * transaction and refuses to prepare one that tried; rather than that, its
+ * changes go without notifications, and a warning says so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/async.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "notify.h"
+
+#define CHANNEL "instance_features"
+
+/* What async.c allows for a payload. */
+#define MAX_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)
+
+bool		notify_enabled = true;
+
+typedef struct Change
+{
+	FeatureLevel level;
+	char	   *id;
+	int64		sequence;
+	TimestampTz change_date;
+	List	   *keys;			/* features changed; NIL: read again */
+	int			nest_level;		/* of the transaction that made it */
+} Change;
+
+/*
+ * Changes of the present transaction, oldest first, in its context.  Written
+ * by notify_change() and the callbacks of the transaction's end.
+ */
+static List *changes = NIL;
+
+/*
+ * Remember a change for the commit.  "keys" is a list of strings: the
+ * features changed, or NIL to have listeners read them all again.
+ */
+void
+notify_change(const ScopeName *name, int64 sequence, TimestampTz change_date,
+			  List *keys)
+{
+	MemoryContext caller_cxt;
+	Change	   *change;
+	ListCell   *lc;
+
+	if (!notify_enabled)
+		return;
+
+	caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
+	change = palloc0(sizeof(Change));
+	change->level = name->level;
+	change->id = pnstrdup(name->id, name->len);
+	change->sequence = sequence;
+	change->change_date = change_date;
+	foreach(lc, keys)
+		change->keys = lappend(change->keys, pstrdup(lfirst(lc)));
+	change->nest_level = GetCurrentTransactionNestLevel();
+	changes = lappend(changes, change);
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+/*
+ * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
+ * with 0, 3 or 6 fractional digits.
+ */
+void
+append_rfc3339(StringInfo buf, TimestampTz timestamp)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+
+	appendStringInfo(buf, "%04d-%02d-%02dT%02d:%02d:%02d",
+					 tm.tm_year, tm.tm_mon, tm.tm_mday,
+					 tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (fsec % 1000 != 0)
+		appendStringInfo(buf, ".%06d", (int) fsec);
+	else if (fsec != 0)
+		appendStringInfo(buf, ".%03d", (int) fsec / 1000);
+	appendStringInfoChar(buf, 'Z');
+}
+
+/*
+ * Queue the notification of a change.  A payload that would be too long goes
+ * without the features.
+ */
+static void
+send_notification(const Change *change)
+{
+	StringInfoData buf;
+	int			base_len;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"level\": \"%s\", \"resourceOwner\": ",
+					 level_name(change->level));
+	escape_json(&buf, change->id);
+	appendStringInfo(&buf, ", \"sequence\": %lld, \"changeDate\": \"",
+					 (long long) change->sequence);
+	append_rfc3339(&buf, change->change_date);
+	appendStringInfoChar(&buf, '"');
+	base_len = buf.len;
+
+	foreach(lc, change->keys)
+	{
+		appendStringInfoString(&buf, foreach_current_index(lc) == 0 ?
+							   ", \"features\": [" : ", ");
+		escape_json(&buf, lfirst(lc));
+	}
+	if (change->keys != NIL)
+		appendStringInfoChar(&buf, ']');
+
+	if (buf.len + 1 > MAX_PAYLOAD)
+	{
+		buf.len = base_len;
+		buf.data[base_len] = '\0';
+	}
+	appendStringInfoChar(&buf, '}');
+
+	Async_Notify(CHANNEL, buf.data);
+	pfree(buf.data);
+}
+
+/* Add the strings to the list that it does not have. */
+static List *
+merge_keys(List *list, List *keys)
+{
+	ListCell   *lc;
+
+	foreach(lc, keys)
+	{
+		ListCell   *known;
+		bool		found = false;
+
+		foreach(known, list)
+			found = found || strcmp(lfirst(known), lfirst(lc)) == 0;
+		if (!found)
+			list = lappend(list, lfirst(lc));
+	}
+	return list;
+}
+
+/*
+ * Queue one notification for each scope that the transaction changed.
+ */
+static void
+send_notifications(void)
+{
+	List	   *pending = changes;
+
+	changes = NIL;
+	while (pending != NIL)
+	{
+		Change	   *change = linitial(pending);
+		bool		read_again = change->keys == NIL;
+		ListCell   *lc;
+
+		pending = list_delete_first(pending);
+		foreach(lc, pending)
+		{
+			Change	   *later = lfirst(lc);
+
+			if (later->level != change->level ||
+				strcmp(later->id, change->id) != 0)
+				continue;
+			read_again = read_again || later->keys == NIL;
+			change->sequence = later->sequence;
+			change->change_date = later->change_date;
+			change->keys = merge_keys(change->keys, later->keys);
+			pending = foreach_delete_current(pending, lc);
+		}
+		if (read_again)
+			change->keys = NIL;
+		send_notification(change);
+	}
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (changes == NIL)
+		return;
+
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			send_notifications();
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			ereport(WARNING,
+					(errmsg("feature changes of a prepared transaction are not notified"),
+					 errhint("Listeners on channel \"%s\" have to read the features again.",
+							 CHANNEL)));
+			changes = NIL;
+			break;
+		default:
+			/* The context that they are in goes away. */
+			changes = NIL;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent_subid, void *arg)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	ListCell   *lc;
+
+	foreach(lc, changes)
+	{
+		Change	   *change = lfirst(lc);
+
+		if (change->nest_level < nest_level)
+			continue;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			changes = foreach_delete_current(changes, lc);
+		else if (event == SUBXACT_EVENT_COMMIT_SUB)
+			change->nest_level = nest_level - 1;
+	}
+}
+
+/*
+ * Called once, when the library is loaded.
+ */
+void
+notify_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}

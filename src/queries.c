@@ -1,0 +1,355 @@
+/*-------------------------------------------------------------------------
+ *
+ * queries.c
+ *	  SQL-callable readers.
+ *
+ * The readers take everything from the cache, which makes them cheap, STABLE
+ * and PARALLEL SAFE.  Only the history is read from its table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_enum.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "errors.h"
+#include "permission.h"
+#include "queries.h"
+
+PG_FUNCTION_INFO_V1(get_instance_features);
+PG_FUNCTION_INFO_V1(get_system_features);
+PG_FUNCTION_INFO_V1(get_instance_feature_details);
+PG_FUNCTION_INFO_V1(get_system_feature_details);
+PG_FUNCTION_INFO_V1(feature_enabled);
+PG_FUNCTION_INFO_V1(feature_value);
+PG_FUNCTION_INFO_V1(instance_feature_history);
+PG_FUNCTION_INFO_V1(system_feature_history);
+
+/* The longest key that a definition can have. */
+#define MAX_KEY_LENGTH 63
+
+/*
+ * What a call of feature_enabled() answered, kept in its fn_extra.  It holds
+ * for the same arguments until cache_generation moves.
+ */
+typedef struct EnabledAnswer
+{
+	uint64		generation;
+	bool		enabled;
+	int			key_length;
+	int			id_length;		/* -1: the current instance */
+	char		key[MAX_KEY_LENGTH];
+	char		id[MAX_SCOPE_ID_LENGTH];
+} EnabledAnswer;
+
+/*
+ * The label of a source in enum feature_source.
+ */
+const char *
+source_name(FeatureSource source)
+{
+	static const char *const names[] =
+	{
+		[SOURCE_DEFAULT] = "default",
+		[SOURCE_SYSTEM] = "system",
+		[SOURCE_INSTANCE] = "instance"
+	};
+
+	return names[source];
+}
+
+/*
+ * Hand the features of a scope to "callback", ordered by key: those that it
+ * sets or, with inheritance, all with their effective values.  Raises
+ * no_data_found for an instance that sets none and is read without.
+ */
+void
+read_states(const CachedScope *scope, bool inheritance,
+			StateCallback callback, void *arg)
+{
+	int			ndefinitions;
+
+	if (!inheritance && scope->nsettings == 0 &&
+		scope->level == LEVEL_INSTANCE)
+		report_no_settings(scope_id(scope));
+
+	(void) cache_definitions(&ndefinitions);
+	for (int i = 0; i < ndefinitions; i++)
+	{
+		FeatureState state;
+
+		if (inheritance)
+			cache_effective_state(scope, i, &state);
+		else if (!cache_own_state(scope, i, &state))
+			continue;
+		callback(&state, arg);
+	}
+}
+
+/*
+ * Put a state into the result of a function that returns SETOF feature_state.
+ */
+static void
+put_state(const FeatureState *state, void *arg)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Oid			source_type = TupleDescAttr(rsinfo->setDesc, 2)->atttypid;
+	Datum		values[5] = {0};
+	bool		nulls[5] = {false};
+
+	values[0] = CStringGetTextDatum(state->definition->key);
+	values[1] = PointerGetDatum(state->value);
+	values[2] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
+								ObjectIdGetDatum(source_type),
+								CStringGetDatum(source_name(state->source)));
+	values[3] = Int64GetDatum(state->sequence);
+	values[4] = TimestampTzGetDatum(state->change_date);
+	nulls[3] = nulls[4] = state->source == SOURCE_DEFAULT;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * The body of get_*_features(inheritance, ...).
+ */
+static Datum
+get_features(FunctionCallInfo fcinfo, const ScopeName *name)
+{
+	bool		inheritance = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+
+	InitMaterializedSRF(fcinfo, 0);
+	read_states(find_scope(name), inheritance, put_state, fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+/*
+ * get_instance_features(inheritance, instance_id)
+ */
+Datum
+get_instance_features(PG_FUNCTION_ARGS)
+{
+	ScopeName	name = instance_argument(fcinfo, 1);
+
+	return get_features(fcinfo, &name);
+}
+
+/*
+ * get_system_features(inheritance)
+ */
+Datum
+get_system_features(PG_FUNCTION_ARGS)
+{
+	return get_features(fcinfo, &system_scope_name);
+}
+
+static Datum
+get_feature_details(FunctionCallInfo fcinfo, const ScopeName *name)
+{
+	FeatureDetails details = scope_details(find_scope(name));
+
+	return details_datum(fcinfo, &details);
+}
+
+/*
+ * get_instance_feature_details(instance_id)
+ */
+Datum
+get_instance_feature_details(PG_FUNCTION_ARGS)
+{
+	ScopeName	name = instance_argument(fcinfo, 0);
+
+	return get_feature_details(fcinfo, &name);
+}
+
+/*
+ * get_system_feature_details()
+ */
+Datum
+get_system_feature_details(PG_FUNCTION_ARGS)
+{
+	return get_feature_details(fcinfo, &system_scope_name);
+}
+
+/*
+ * The effective state of the feature that an argument names, or raise
+ * undefined_object.
+ */
+static void
+find_state(const text *key, const ScopeName *name, FeatureState *state)
+{
+	const CachedScope *scope = find_scope(name);
+	int			feature = cache_find_feature(VARDATA_ANY(key),
+											 VARSIZE_ANY_EXHDR(key));
+
+	if (feature < 0)
+		report_unknown_feature(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+							   cache_nearest_key(VARDATA_ANY(key),
+												 VARSIZE_ANY_EXHDR(key)));
+	cache_effective_state(scope, feature, state);
+}
+
+/*
+ * The answer to a call of feature_enabled(), and the remembering of it.
+ */
+static bool
+find_enabled(FunctionCallInfo fcinfo, const text *key)
+{
+	EnabledAnswer *answer = fcinfo->flinfo->fn_extra;
+	uint64		generation = cache_generation;
+	ScopeName	name = instance_argument(fcinfo, 1);
+	FeatureState state;
+	JsonbValue	value;
+
+	find_state(key, &name, &state);
+	if (strcmp(state.definition->value_type, "boolean") != 0 ||
+		!JsonbExtractScalar(unconstify(JsonbContainer *, &state.value->root),
+							&value) ||
+		value.type != jbvBool)
+		report_not_boolean(state.definition->key,
+						   state.definition->value_type);
+
+	/* No definition has a longer key, unless its constraint was dropped. */
+	if (VARSIZE_ANY_EXHDR(key) > MAX_KEY_LENGTH)
+		return value.val.boolean;
+
+	if (answer == NULL)
+	{
+		answer = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+										sizeof(EnabledAnswer));
+		fcinfo->flinfo->fn_extra = answer;
+	}
+	answer->generation = generation;
+	answer->enabled = value.val.boolean;
+	answer->key_length = VARSIZE_ANY_EXHDR(key);
+	memcpy(answer->key, VARDATA_ANY(key), answer->key_length);
+	answer->id_length = PG_ARGISNULL(1) ? -1 : name.len;
+	if (!PG_ARGISNULL(1))
+		memcpy(answer->id, name.id, name.len);
+
+	return answer->enabled;
+}
+
+/*
+ * feature_enabled(feature, instance_id)
+ */
+Datum
+feature_enabled(PG_FUNCTION_ARGS)
+{
+	EnabledAnswer *answer = fcinfo->flinfo->fn_extra;
+	text	   *key;
+
+	if (PG_ARGISNULL(0))
+		report_null_argument("feature");
+	key = PG_GETARG_TEXT_PP(0);
+
+	/* Let changes that others have committed advance cache_generation. */
+	AcceptInvalidationMessages();
+
+	if (answer != NULL && answer->generation == cache_generation &&
+		answer->key_length == VARSIZE_ANY_EXHDR(key) &&
+		memcmp(answer->key, VARDATA_ANY(key), answer->key_length) == 0)
+	{
+		text	   *id;
+
+		if (PG_ARGISNULL(1))
+		{
+			if (answer->id_length == -1)
+				PG_RETURN_BOOL(answer->enabled);
+		}
+		else
+		{
+			id = PG_GETARG_TEXT_PP(1);
+			if (answer->id_length == VARSIZE_ANY_EXHDR(id) &&
+				memcmp(answer->id, VARDATA_ANY(id), answer->id_length) == 0)
+				PG_RETURN_BOOL(answer->enabled);
+		}
+	}
+
+	PG_RETURN_BOOL(find_enabled(fcinfo, key));
+}
+
+/*
+ * feature_value(feature, instance_id)
+ */
+Datum
+feature_value(PG_FUNCTION_ARGS)
+{
+	ScopeName	name;
+	FeatureState state;
+	Jsonb	   *value;
+
+	if (PG_ARGISNULL(0))
+		report_null_argument("feature");
+	name = instance_argument(fcinfo, 1);
+	find_state(PG_GETARG_TEXT_PP(0), &name, &state);
+
+	value = palloc(VARSIZE(state.value));
+	memcpy(value, state.value, VARSIZE(state.value));
+	PG_RETURN_JSONB_P(value);
+}
+
+/*
+ * Put an event into the result of a *_feature_history() function.
+ */
+static void
+put_event(const EventRow *event, void *arg)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false};
+
+	values[0] = Int64GetDatum(event->sequence);
+	values[1] = CStringGetTextDatum(event->event_type);
+	nulls[2] = event->feature == NULL;
+	if (event->feature)
+		values[2] = CStringGetTextDatum(event->feature);
+	nulls[3] = event->old_value == NULL;
+	values[3] = PointerGetDatum(event->old_value);
+	nulls[4] = event->value == NULL;
+	values[4] = PointerGetDatum(event->value);
+	values[5] = CStringGetTextDatum(event->editor);
+	values[6] = TimestampTzGetDatum(event->creation_date);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * The body of *_feature_history(): only who may change the scope may know who
+ * did.
+ */
+static Datum
+feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
+{
+	Snapshot	snapshot;
+
+	check_scope_permission(find_scope(name), PERMISSION_WRITE);
+
+	InitMaterializedSRF(fcinfo, 0);
+	snapshot = store_begin_read();
+	store_read_events(snapshot, name, put_event, fcinfo->resultinfo);
+	store_end_read(snapshot);
+	return (Datum) 0;
+}
+
+/*
+ * instance_feature_history(instance_id)
+ */
+Datum
+instance_feature_history(PG_FUNCTION_ARGS)
+{
+	ScopeName	name = instance_argument(fcinfo, 0);
+
+	return feature_history(fcinfo, &name);
+}
+
+/*
+ * system_feature_history()
+ */
+Datum
+system_feature_history(PG_FUNCTION_ARGS)
+{
+	return feature_history(fcinfo, &system_scope_name);
+}

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *	  From a jsonb request to a validated list of changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IF_REQUEST_H
+#define IF_REQUEST_H
+
+#include "store.h"
+
+/* What a request wants of one feature. */
+typedef struct RequestedChange
+{
+	char	   *key;
+	Jsonb	   *value;			/* NULL: unset */
+} RequestedChange;
+
+extern List *parse_request(const Jsonb *features);
+extern void check_scope_id(const char *id, int len);
+
+#endif							/* IF_REQUEST_H */

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * scope.h
+ *	  Which scope a call is about, and the details that answer it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IF_SCOPE_H
+#define IF_SCOPE_H
+
+#include "fmgr.h"
+
+#include "cache.h"
+
+typedef struct FeatureDetails
+{
+	int64		sequence;
+	TimestampTz change_date;
+	const char *resource_owner;
+} FeatureDetails;
+
+/* The setting instance_features.instance_id.  Written by SET. */
+extern char *current_instance_id;
+
+extern ScopeName current_instance(void);
+extern ScopeName instance_argument(FunctionCallInfo fcinfo, int argno);
+extern const CachedScope *find_scope(const ScopeName *name);
+extern FeatureDetails scope_details(const CachedScope *scope);
+extern Datum details_datum(FunctionCallInfo fcinfo,
+						   const FeatureDetails *details);
+
+#endif							/* IF_SCOPE_H */

@@ -1,0 +1,453 @@
+/*-------------------------------------------------------------------------
+ *
+ * service.c
+ *	  feature_service: method, path and body in, status and body out.
+ *
+ * A request runs in a subtransaction, so that what it did before an error is
+ * undone and the caller's transaction goes on.  Bodies are those that the
+ * service documents, in protobuf's JSON mapping.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "commands.h"
+#include "errors.h"
+#include "notify.h"
+#include "queries.h"
+
+PG_FUNCTION_INFO_V1(feature_service);
+
+/* The setting from which PostgREST takes the status of its response. */
+#define STATUS_SETTING "response.status"
+
+#define ERROR_DETAIL_TYPE "type.googleapis.com/zitadel.v1.ErrorDetail"
+
+/* 405 is HTTP's alone: gRPC calls it 12, UNIMPLEMENTED. */
+static const ServiceStatus method_not_allowed = {405, 12};
+
+typedef enum Method
+{
+	METHOD_GET,
+	METHOD_PUT,
+	METHOD_DELETE,
+	METHOD_OTHER
+} Method;
+
+static const char *const method_names[] =
+{
+	[METHOD_GET] = "GET",
+	[METHOD_PUT] = "PUT",
+	[METHOD_DELETE] = "DELETE"
+};
+
+typedef struct ServiceRequest
+{
+	Method		method;
+	FeatureLevel level;
+	bool		inheritance;
+} ServiceRequest;
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token,
+			const char *string)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, string);
+	value.val.string.len = strlen(string);
+	pushJsonbValue(state, token, &value);
+}
+
+static void
+push_string_field(JsonbParseState **state, const char *key, const char *string)
+{
+	push_string(state, WJB_KEY, key);
+	push_string(state, WJB_VALUE, string);
+}
+
+/*
+ * {"sequence": "2", "changeDate": "...", "resourceOwner": "..."}
+ */
+static void
+push_details(JsonbParseState **state, const FeatureDetails *details)
+{
+	StringInfoData date;
+
+	initStringInfo(&date);
+	append_rfc3339(&date, details->change_date);
+
+	push_string(state, WJB_KEY, "details");
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_string_field(state, "sequence",
+					  psprintf("%lld", (long long) details->sequence));
+	push_string_field(state, "changeDate", date.data);
+	push_string_field(state, "resourceOwner", details->resource_owner);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * "loginDefaultOrg": {"enabled": true, "source": "SOURCE_INSTANCE"}
+ */
+static void
+push_state(const FeatureState *state, void *arg)
+{
+	static const char *const sources[] =
+	{
+		[SOURCE_DEFAULT] = "SOURCE_UNSPECIFIED",
+		[SOURCE_SYSTEM] = "SOURCE_SYSTEM",
+		[SOURCE_INSTANCE] = "SOURCE_INSTANCE"
+	};
+	JsonbParseState **parse_state = arg;
+	bool		is_boolean;
+	JsonbValue	value;
+
+	is_boolean = strcmp(state->definition->value_type, "boolean") == 0;
+	if (!JsonbExtractScalar(unconstify(JsonbContainer *, &state->value->root),
+							&value))
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = unconstify(JsonbContainer *,
+										   &state->value->root);
+		value.val.binary.len = VARSIZE(state->value) - VARHDRSZ;
+	}
+
+	push_string(parse_state, WJB_KEY, state->definition->json_name);
+	pushJsonbValue(parse_state, WJB_BEGIN_OBJECT, NULL);
+	push_string(parse_state, WJB_KEY, is_boolean ? "enabled" : "value");
+	pushJsonbValue(parse_state, WJB_VALUE, &value);
+	push_string_field(parse_state, "source", sources[state->source]);
+	pushJsonbValue(parse_state, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * The body of an error: the service's Status with one ErrorDetail.
+ */
+static Jsonb *
+error_body(int grpc, const char *id, const char *message, const char *detail)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue	code;
+
+	code.type = jbvNumeric;
+	code.val.numeric = int64_to_numeric(grpc);
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_string(&state, WJB_KEY, "code");
+	pushJsonbValue(&state, WJB_VALUE, &code);
+	push_string_field(&state, "message", message);
+	push_string(&state, WJB_KEY, "details");
+	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_string_field(&state, "@type", ERROR_DETAIL_TYPE);
+	push_string_field(&state, "id", id);
+	push_string_field(&state, "message", detail);
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * The body that tells of an error: its message and, as the detail's message,
+ * its DETAIL and HINT, or the message again if it has neither.
+ */
+static Jsonb *
+error_data_body(int grpc, const ErrorData *edata)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	if (edata->detail)
+		appendStringInfoString(&detail, edata->detail);
+	if (edata->hint)
+		appendStringInfo(&detail, "%s%s", detail.len > 0 ? " " : "",
+						 edata->hint);
+
+	return error_body(grpc, unpack_sql_state(edata->sqlerrcode),
+					  edata->message,
+					  detail.len > 0 ? detail.data : edata->message);
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/*
+ * Decode the percent-encoding of a path or a part of its query (RFC 3986),
+ * in the latter "+" too.
+ */
+static char *
+decode_percent(const char *encoded, int len, bool is_query)
+{
+	char	   *decoded = palloc(len + 1);
+	int			out = 0;
+
+	for (int i = 0; i < len; i++)
+	{
+		char		c = encoded[i];
+
+		if (c == '%')
+		{
+			bool		whole = i + 2 < len;
+			int			high = whole ? hex_digit(encoded[i + 1]) : -1;
+			int			low = whole ? hex_digit(encoded[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("invalid percent-encoding in path"),
+						 errdetail("It is in \"%s\".",
+								   clip_name(encoded, len))));
+			c = (char) (high << 4 | low);
+			i += 2;
+		}
+		else if (c == '+' && is_query)
+			c = ' ';
+		decoded[out++] = c;
+	}
+	decoded[out] = '\0';
+
+	if (!pg_verifymbstr(decoded, out, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid percent-encoding in path"),
+				 errdetail("\"%s\" is not valid in encoding \"%s\".",
+						   clip_name(encoded, len), GetDatabaseEncodingName())));
+	return decoded;
+}
+
+/*
+ * Read the query of a path.  The one parameter there is, for GET, is
+ * "inheritance", a boolean.
+ */
+static void
+parse_query(const char *query, ServiceRequest *request)
+{
+	bool		seen = false;
+
+	while (*query != '\0')
+	{
+		int			len = strcspn(query, "&");
+		const char *equals = memchr(query, '=', len);
+		int			name_len = equals ? equals - query : len;
+		char	   *name = decode_percent(query, name_len, true);
+		char	   *value = equals ?
+			decode_percent(equals + 1, len - name_len - 1, true) : pstrdup("");
+
+		query += len;
+		if (*query == '&')
+			query++;
+		if (len == 0)
+			continue;
+
+		if (request->method != METHOD_GET || strcmp(name, "inheritance") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown query parameter \"%s\"",
+							clip_name(name, strlen(name))),
+					 errhint("The only one is \"inheritance\", for GET.")));
+		if (seen)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("query parameter \"%s\" is given more than once",
+							name)));
+		seen = true;
+
+		if (strcmp(value, "true") == 0)
+			request->inheritance = true;
+		else if (strcmp(value, "false") == 0)
+			request->inheritance = false;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for query parameter \"%s\": \"%s\"",
+							name, clip_name(value, strlen(value))),
+					 errhint("It must be \"true\" or \"false\".")));
+	}
+}
+
+/*
+ * Read method and path.  Raises no_data_found for an unknown path; a method
+ * that no path has is left to the caller.
+ */
+static ServiceRequest
+parse_service_request(const char *method, const char *path)
+{
+	ServiceRequest request = {.method = METHOD_OTHER};
+	int			path_len = strcspn(path, "?");
+	char	   *decoded = decode_percent(path, path_len, false);
+	const char *resource = NULL;
+
+	if (strncmp(decoded, "/v2beta/features/", 17) == 0)
+		resource = decoded + 17;
+	else if (strncmp(decoded, "/v2/features/", 13) == 0)
+		resource = decoded + 13;
+
+	if (resource && strcmp(resource, "instance") == 0)
+		request.level = LEVEL_INSTANCE;
+	else if (resource && strcmp(resource, "system") == 0)
+		request.level = LEVEL_SYSTEM;
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("path \"%s\" does not exist",
+						clip_name(decoded, strlen(decoded))),
+				 errhint("The paths are /v2beta/features/instance and /v2beta/features/system.")));
+
+	for (int i = 0; i < lengthof(method_names); i++)
+	{
+		if (strcmp(method, method_names[i]) == 0)
+			request.method = i;
+	}
+	if (request.method != METHOD_OTHER && path[path_len] == '?')
+		parse_query(path + path_len + 1, &request);
+
+	return request;
+}
+
+/*
+ * Do what a request asks for.  Returns the body of the response to it.
+ */
+static Jsonb *
+serve(const ServiceRequest *request, const Jsonb *body)
+{
+	ScopeName	name = request->level == LEVEL_SYSTEM ?
+		system_scope_name : current_instance();
+	JsonbParseState *state = NULL;
+	FeatureDetails details;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (request->method == METHOD_GET)
+	{
+		const CachedScope *scope = find_scope(&name);
+
+		details = scope_details(scope);
+		push_details(&state, &details);
+		read_states(scope, request->inheritance, push_state, &state);
+	}
+	else
+	{
+		if (request->method == METHOD_PUT)
+			details = set_features(&name, body, NULL);
+		else
+			details = reset_features(&name);
+		push_details(&state, &details);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * Answer a request, mistakes included.  The result's body is allocated in the
+ * caller's memory context.
+ */
+static Jsonb *
+answer(const char *method, const char *path, const Jsonb *body,
+	   ServiceStatus *status)
+{
+	MemoryContext caller_cxt = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	Jsonb	   *volatile response = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_cxt);
+	PG_TRY();
+	{
+		ServiceRequest request = parse_service_request(method, path);
+
+		if (request.method == METHOD_OTHER)
+		{
+			*status = method_not_allowed;
+			response = error_body(status->grpc, "0A000",
+								  psprintf("method \"%s\" is not allowed",
+										   clip_name(method, strlen(method))),
+								  "The path has the methods GET, PUT and DELETE.");
+		}
+		else
+		{
+			response = serve(&request, body);
+			*status = (ServiceStatus) {.http = 200};
+		}
+
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_cxt);
+		CurrentResourceOwner = caller_owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(caller_cxt);
+		edata = CopyErrorData();
+		if (sqlstate_must_propagate(edata->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_cxt);
+		CurrentResourceOwner = caller_owner;
+
+		*status = status_of_sqlstate(edata->sqlerrcode);
+		response = error_data_body(status->grpc, edata);
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+
+	return response;
+}
+
+/* An argument of type text, "" if it is null. */
+static char *
+string_argument(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? pstrdup("") :
+		text_to_cstring(PG_GETARG_TEXT_PP(argno));
+}
+
+/*
+ * feature_service(method, path, body)
+ */
+Datum
+feature_service(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {false};
+	ServiceStatus status;
+	Jsonb	   *response;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != lengthof(values))
+		elog(ERROR, "return type must be feature_response");
+
+	response = answer(string_argument(fcinfo, 0), string_argument(fcinfo, 1),
+					  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
+					  &status);
+
+	(void) set_config_option(STATUS_SETTING, psprintf("%d", status.http),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+							 true, 0, false);
+
+	values[0] = Int32GetDatum(status.http);
+	values[1] = JsonbPGetDatum(response);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+											 values, nulls));
+}
