@@ -90,14 +90,16 @@ static dlist_head instances_lru = DLIST_STATIC_INIT(instances_lru);
 static CachedScope *system_scope = NULL;
 
 /* The definitions, ordered by key, in a context of their own. */
-static struct
+typedef struct Definitions
 {
 	MemoryContext cxt;
 	uint64		generation;		/* 0: never loaded */
 	FeatureDefinition *array;
 	int			count;
 	TimestampTz creation_date;	/* of the extension, by its own definitions */
-}			definitions;
+} Definitions;
+
+static Definitions definitions;
 
 /*
  * All that was loaded, and every answer given, may be outdated.
@@ -170,12 +172,11 @@ load_definitions(Snapshot snapshot)
 	{
 		FeatureRow *row = lfirst(lc);
 
-		array[count++] = (FeatureDefinition) {
-			.key = row->key,
-			.json_name = row->json_name,
-			.value_type = row->value_type,
-			.default_value = row->default_value
-		};
+		array[count].key = row->key;
+		array[count].json_name = row->json_name;
+		array[count].value_type = row->value_type;
+		array[count].default_value = row->default_value;
+		count++;
 		if (row->builtin &&
 			(creation_date == 0 || row->creation_date < creation_date))
 			creation_date = row->creation_date;
@@ -261,16 +262,16 @@ load_settings(Snapshot snapshot, const ScopeName *name, const ScopeRow *row,
 		SettingRow *setting = lfirst(lc);
 		int			feature = cache_find_feature(setting->feature,
 												 strlen(setting->feature));
+		CachedSetting *cached = &scope->settings[scope->nsettings];
 
 		if (feature < 0)
 			continue;
 		size = MAXALIGN(size);
-		scope->settings[scope->nsettings++] = (CachedSetting) {
-			.feature = feature,
-			.value_offset = size,
-			.sequence = setting->sequence,
-			.change_date = setting->change_date
-		};
+		cached->feature = feature;
+		cached->value_offset = size;
+		cached->sequence = setting->sequence;
+		cached->change_date = setting->change_date;
+		scope->nsettings++;
 		memcpy((char *) scope + size, setting->value, VARSIZE(setting->value));
 		size += VARSIZE(setting->value);
 	}
@@ -319,11 +320,19 @@ load_system(Snapshot snapshot, uint64 *generation)
 		pfree(old);
 }
 
+static InstanceKey
+instance_key(const char *id, int len)
+{
+	InstanceKey key = {id, len};
+
+	return key;
+}
+
 static void
 forget_instance(CachedScope *scope)
 {
 	instances_delete(instances,
-					 (InstanceKey) {scope_id(scope), scope->id_length});
+					 instance_key(scope_id(scope), scope->id_length));
 	dlist_delete(&scope->lru);
 	pfree(scope);
 }
@@ -343,7 +352,7 @@ remember_instance(CachedScope *scope, CachedScope *old)
 		forget_instance(dlist_tail_element(CachedScope, lru, &instances_lru));
 
 	entry = instances_insert(instances,
-							 (InstanceKey) {scope_id(scope), scope->id_length},
+							 instance_key(scope_id(scope), scope->id_length),
 							 &found);
 	Assert(!found);
 	entry->scope = scope;
@@ -357,7 +366,7 @@ find_cached(const ScopeName *name)
 
 	if (name->level == LEVEL_SYSTEM)
 		return system_scope;
-	entry = instances_lookup(instances, (InstanceKey) {name->id, name->len});
+	entry = instances_lookup(instances, instance_key(name->id, name->len));
 	return entry ? entry->scope : NULL;
 }
 

@@ -238,11 +238,12 @@ set_features(const ScopeName *name, const Jsonb *features,
 	scope = find_changeable(name, PERMISSION_WRITE);
 	for (;;)
 	{
-		bool		as_expected = expected_sequence == NULL ||
-			*expected_sequence == scope->row.sequence;
+		bool		as_expected;
 		List	   *events = NIL;
 		FeatureDetails details;
 
+		as_expected = expected_sequence == NULL ||
+			*expected_sequence == scope->row.sequence;
 		if (as_expected)
 			events = list_differences(scope, requested);
 		if (events != NIL && scope->stored &&

@@ -23,11 +23,13 @@
 #define GRPC_FAILED_PRECONDITION 9
 #define GRPC_INTERNAL			13
 
-static const struct
+typedef struct SqlstateStatus
 {
 	int			sqlstate;
 	ServiceStatus status;
-}			service_statuses[] =
+} SqlstateStatus;
+
+static const SqlstateStatus service_statuses[] =
 {
 	{ERRCODE_INVALID_PARAMETER_VALUE, {400, GRPC_INVALID_ARGUMENT}},
 	{ERRCODE_INSUFFICIENT_PRIVILEGE, {403, GRPC_PERMISSION_DENIED}},
@@ -36,6 +38,9 @@ static const struct
 	{ERRCODE_DUPLICATE_OBJECT, {409, GRPC_ALREADY_EXISTS}},
 	{ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, {400, GRPC_FAILED_PRECONDITION}},
 };
+
+/* For all others. */
+static const ServiceStatus internal_error = {500, GRPC_INTERNAL};
 
 /*
  * The HTTP status and gRPC code that answer an error.
@@ -49,7 +54,7 @@ status_of_sqlstate(int sqlstate)
 			return service_statuses[i].status;
 	}
 
-	return (ServiceStatus) {500, GRPC_INTERNAL};
+	return internal_error;
 }
 
 /*

@@ -184,10 +184,11 @@ parse_request(const Jsonb *features)
 }
 
 /*
- * Raise invalid_parameter_value for what cannot be an instance's id.
+ * Raise invalid_parameter_value for an id, of this many bytes, that no instance
+ * can have.
  */
 void
-check_scope_id(const char *id, int len)
+check_scope_id(int len)
 {
 	if (len == 0)
 		ereport(ERROR,

@@ -18,6 +18,6 @@ typedef struct RequestedChange
 } RequestedChange;
 
 extern List *parse_request(const Jsonb *features);
-extern void check_scope_id(const char *id, int len);
+extern void check_scope_id(int len);
 
 #endif							/* IF_REQUEST_H */

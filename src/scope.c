@@ -25,10 +25,12 @@ char	   *current_instance_id;
 ScopeName
 current_instance(void)
 {
-	return (ScopeName) {
-		LEVEL_INSTANCE, pstrdup(current_instance_id),
-		strlen(current_instance_id)
-	};
+	ScopeName	name;
+
+	name.level = LEVEL_INSTANCE;
+	name.id = pstrdup(current_instance_id);
+	name.len = strlen(name.id);
+	return name;
 }
 
 /*
@@ -38,16 +40,18 @@ current_instance(void)
 ScopeName
 instance_argument(FunctionCallInfo fcinfo, int argno)
 {
+	ScopeName	name;
 	text	   *id;
 
 	if (PG_ARGISNULL(argno))
 		return current_instance();
 
 	id = PG_GETARG_TEXT_PP(argno);
-	check_scope_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
-	return (ScopeName) {
-		LEVEL_INSTANCE, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)
-	};
+	name.level = LEVEL_INSTANCE;
+	name.id = VARDATA_ANY(id);
+	name.len = VARSIZE_ANY_EXHDR(id);
+	check_scope_id(name.len);
+	return name;
 }
 
 /*
@@ -70,11 +74,12 @@ find_scope(const ScopeName *name)
 FeatureDetails
 scope_details(const CachedScope *scope)
 {
-	return (FeatureDetails) {
-		.sequence = scope->row.sequence,
-		.change_date = scope->row.change_date,
-		.resource_owner = scope_id(scope)
-	};
+	FeatureDetails details;
+
+	details.sequence = scope->row.sequence;
+	details.change_date = scope->row.change_date;
+	details.resource_owner = scope_id(scope);
+	return details;
 }
 
 /*

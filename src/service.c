@@ -33,6 +33,8 @@ PG_FUNCTION_INFO_V1(feature_service);
 
 #define ERROR_DETAIL_TYPE "type.googleapis.com/zitadel.v1.ErrorDetail"
 
+static const ServiceStatus success = {200, 0};
+
 /* 405 is HTTP's alone: gRPC calls it 12, UNIMPLEMENTED. */
 static const ServiceStatus method_not_allowed = {405, 12};
 
@@ -250,8 +252,10 @@ parse_query(const char *query, ServiceRequest *request)
 		const char *equals = memchr(query, '=', len);
 		int			name_len = equals ? equals - query : len;
 		char	   *name = decode_percent(query, name_len, true);
-		char	   *value = equals ?
-			decode_percent(equals + 1, len - name_len - 1, true) : pstrdup("");
+		char	   *value = "";
+
+		if (equals)
+			value = decode_percent(equals + 1, len - name_len - 1, true);
 
 		query += len;
 		if (*query == '&')
@@ -330,10 +334,14 @@ parse_service_request(const char *method, const char *path)
 static Jsonb *
 serve(const ServiceRequest *request, const Jsonb *body)
 {
-	ScopeName	name = request->level == LEVEL_SYSTEM ?
-		system_scope_name : current_instance();
+	ScopeName	name;
 	JsonbParseState *state = NULL;
 	FeatureDetails details;
+
+	if (request->level == LEVEL_SYSTEM)
+		name = system_scope_name;
+	else
+		name = current_instance();
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (request->method == METHOD_GET)
@@ -384,7 +392,7 @@ answer(const char *method, const char *path, const Jsonb *body,
 		else
 		{
 			response = serve(&request, body);
-			*status = (ServiceStatus) {.http = 200};
+			*status = success;
 		}
 
 		ReleaseCurrentSubTransaction();

@@ -107,12 +107,14 @@ enum
 
 #define MAX_COLUMNS Anum_event_creation_date
 
-static const struct
+typedef struct TableShape
 {
 	const char *name;
 	int			ncolumns;
 	Oid			types[MAX_COLUMNS];
-}			tables[NUM_TABLES] =
+} TableShape;
+
+static const TableShape tables[NUM_TABLES] =
 {
 	[TABLE_SCOPE] = {"scope", 6,
 	{TEXTOID, TEXTOID, REGROLEOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}},
@@ -736,35 +738,44 @@ execute_one(StatementId id, const ScopeName *name, const NullableDatum *params)
 }
 
 static NullableDatum
+make_param(Datum value, bool isnull)
+{
+	NullableDatum param;
+
+	param.value = value;
+	param.isnull = isnull;
+	return param;
+}
+
+static NullableDatum
 text_param(const char *value)
 {
-	if (value == NULL)
-		return (NullableDatum) {.isnull = true};
-	return (NullableDatum) {.value = CStringGetTextDatum(value)};
+	return make_param(value ? CStringGetTextDatum(value) : (Datum) 0,
+					  value == NULL);
 }
 
 static NullableDatum
 jsonb_param(const Jsonb *value)
 {
-	return (NullableDatum) {.value = PointerGetDatum(value),.isnull = value == NULL};
+	return make_param(PointerGetDatum(value), value == NULL);
 }
 
 static NullableDatum
 int64_param(int64 value)
 {
-	return (NullableDatum) {.value = Int64GetDatum(value)};
+	return make_param(Int64GetDatum(value), false);
 }
 
 static NullableDatum
 timestamptz_param(TimestampTz value)
 {
-	return (NullableDatum) {.value = TimestampTzGetDatum(value)};
+	return make_param(TimestampTzGetDatum(value), false);
 }
 
 static NullableDatum
 role_param(Oid role)
 {
-	return (NullableDatum) {.value = ObjectIdGetDatum(role),.isnull = !OidIsValid(role)};
+	return make_param(ObjectIdGetDatum(role), !OidIsValid(role));
 }
 
 /*
