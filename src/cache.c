@@ -443,6 +443,17 @@ cache_find_scope(const ScopeName *name)
 }
 
 /*
+ * Have the next call of cache_find_scope() load.  A change becomes visible a
+ * moment before the message that tells of it arrives, so whoever has met a
+ * row that differs from what is cached must not wait for the message.
+ */
+void
+cache_distrust(void)
+{
+	invalidate(false);
+}
+
+/*
  * A copy of a scope in the current memory context.
  */
 CachedScope *

@@ -98,6 +98,7 @@ extern uint64 cache_generation;
 
 extern void cache_init(void);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
+extern void cache_distrust(void);
 extern CachedScope *cache_copy_scope(const CachedScope *scope);
 
 /* These load nothing: they go with the scope that was found last. */

@@ -56,16 +56,6 @@ find_changeable(const ScopeName *name, FeaturePermission permission)
 	return cache_copy_scope(scope);
 }
 
-static void
-report_suppressed(const ScopeName *name)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg("a trigger on table \"%s\" suppressed a change of %s \"%.*s\"",
-					"instance_features.scope", level_name(name->level),
-					name->len, name->id)));
-}
-
 /*
  * Lock the row of a scope until the transaction ends, making one for a scope
  * that exists implicitly.  Returns a copy of the scope as it is then.  Raises
@@ -87,7 +77,7 @@ lock_scope(const ScopeName *name)
 
 		/* Nobody else had a row, and ours did not come to be. */
 		if (!scope->stored && inserted)
-			report_suppressed(name);
+			report_suppressed_change(scope_instance_id(scope));
 
 		store_begin_write(&write);
 		if (scope->stored)
@@ -98,6 +88,9 @@ lock_scope(const ScopeName *name)
 			inserted = true;
 		}
 		store_end_write(&write);
+
+		/* We may have waited for somebody, and be ahead of the message. */
+		cache_distrust();
 
 		if (!locked && scope->stored && IsolationUsesXactSnapshot())
 			ereport(ERROR,
@@ -127,6 +120,9 @@ list_differences(const CachedScope *scope, List *requested)
 		const Jsonb *old_value = setting ? setting_value(scope, setting) : NULL;
 		EventRow   *event;
 
+		/* It was there when the request was read. */
+		if (feature < 0)
+			report_unknown_feature(change->key, strlen(change->key), NULL);
 		if (old_value == NULL && change->value == NULL)
 			continue;
 		if (old_value != NULL && change->value != NULL &&
@@ -257,7 +253,7 @@ set_features(const ScopeName *name, const Jsonb *features,
 										 scope->row.sequence,
 										 *expected_sequence);
 			if (events != NIL)
-				report_suppressed(name);
+				report_suppressed_change(scope_instance_id(scope));
 			return scope_details(scope);
 		}
 
@@ -293,7 +289,7 @@ reset_features(const ScopeName *name)
 
 	event.event_type = psprintf("feature.%s.reset", level_name(scope->level));
 	if (!apply_events(name, scope, list_make1(&event), keys, &details))
-		report_suppressed(name);
+		report_suppressed_change(scope_instance_id(scope));
 	return details;
 }
 

@@ -172,6 +172,19 @@ report_sequence_mismatch(const char *instance_id, int64 sequence,
 			 errhint("Read the features again, then repeat the change with their sequence.")));
 }
 
+/*
+ * A row that had to be written was not: a BEFORE trigger that somebody put on
+ * one of the tables returned null.
+ */
+void
+report_suppressed_change(const char *instance_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("a trigger on a table in schema \"%s\" suppressed a change of %s",
+					"instance_features", scope_words(instance_id))));
+}
+
 void
 report_null_argument(const char *name)
 {

@@ -46,6 +46,8 @@ extern void report_permission_denied(const char *instance_id,
 extern void report_sequence_mismatch(const char *instance_id,
 									 int64 sequence, int64 expected)
 			pg_attribute_noreturn();
+extern void report_suppressed_change(const char *instance_id)
+			pg_attribute_noreturn();
 extern void report_null_argument(const char *name)
 			pg_attribute_noreturn();
 

@@ -44,6 +44,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "errors.h"
 #include "store.h"
 
 #define EXTENSION_NAME "instance_features"
@@ -331,6 +332,21 @@ init_scope_keys(ScanKey keys, const ScopeName *name)
 }
 
 /*
+ * Scan a table for the rows of a scope, by the primary key if it has not been
+ * dropped.
+ */
+static SysScanDesc
+begin_scope_scan(Relation rel, Snapshot snapshot, const ScopeName *name,
+				 ScanKeyData keys[2])
+{
+	Oid			index_oid = primary_key_index(rel);
+
+	init_scope_keys(keys, name);
+	return systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot,
+							  2, keys);
+}
+
+/*
  * A column's value, which must not be null: a constraint says so, unless
  * somebody has dropped it.
  */
@@ -392,9 +408,7 @@ store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
 	HeapTuple	tuple;
 	bool		found;
 
-	init_scope_keys(keys, name);
-	scan = systable_beginscan(rel, primary_key_index(rel), true, snapshot,
-							  lengthof(keys), keys);
+	scan = begin_scope_scan(rel, snapshot, name, keys);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
@@ -466,9 +480,7 @@ store_read_settings(Snapshot snapshot, const ScopeName *name)
 	HeapTuple	tuple;
 	List	   *rows = NIL;
 
-	init_scope_keys(keys, name);
-	scan = systable_beginscan(rel, primary_key_index(rel), true, snapshot,
-							  lengthof(keys), keys);
+	scan = begin_scope_scan(rel, snapshot, name, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		SettingRow *row = palloc(sizeof(SettingRow));
@@ -730,11 +742,8 @@ static void
 execute_one(StatementId id, const ScopeName *name, const NullableDatum *params)
 {
 	if (execute(id, name, params) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger on a table in schema \"%s\" suppressed a change of %s \"%.*s\"",
-						EXTENSION_SCHEMA, level_name(name->level),
-						name->len, name->id)));
+		report_suppressed_change(name->level == LEVEL_SYSTEM ? NULL :
+								 pnstrdup(name->id, name->len));
 }
 
 static NullableDatum

@@ -1,0 +1,120 @@
+# What the scripts share; sourced by them, not run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# PostgreSQL's server and initdb refuse to run as root.
+if [ "$(id -u)" = 0 ]; then
+	user=${TEST_USER:-postgres}
+else
+	user=$(id -un)
+fi
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+as_user() {
+	if [ "$(id -u)" = 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
+}
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+# Install those of the named packages that are missing.
+require_packages() {
+	local missing=() package
+	for package; do
+		dpkg-query -W -f '${Status}' "$package" 2> /dev/null |
+			grep -q ' installed$' || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "installing ${missing[*]}"
+	[ -n "${apt_is_up_to_date:-}" ] || as_root apt-get update -q
+	apt_is_up_to_date=yes
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# Find PostgreSQL, installing what is missing of it: the one whose pg_config
+# is in PG_CONFIG, else the distribution's.  Sets PG_CONFIG, major and bindir.
+require_postgres() {
+	require_packages gcc make libc6-dev
+	if [ -z "${PG_CONFIG:-}" ]; then
+		if [ -z "$(apt-cache search --names-only '^postgresql$')" ]; then
+			as_root apt-get update -q
+			apt_is_up_to_date=yes
+		fi
+		major=$(apt-cache depends postgresql |
+			sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+		if [ -z "$major" ]; then
+			echo "no package postgresql is to be had: set PG_CONFIG" >&2
+			exit 1
+		fi
+		require_packages "postgresql-$major" "postgresql-server-dev-$major"
+		PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
+	fi
+	major=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+	bindir=$("$PG_CONFIG" --bindir)
+	export PG_CONFIG
+}
+
+# Make a directory of our own, which is gone when the script ends, however it
+# does, and the server in it with it.  Sets work.
+make_work_directory() {
+	work=$(mktemp -d /tmp/instance_features.XXXXXX)
+	trap clean_up EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	as_root chown "$user" "$work"
+}
+
+clean_up() {
+	trap '' HUP INT TERM
+	if [ -e "$work/data/postmaster.pid" ]; then
+		as_user "$bindir/pg_ctl" stop -D "$work/data" -m immediate -s || true
+	fi
+	as_root rm -rf "$work"
+}
+
+# Copy the sources, less what is ignored, to $work/source, where they are
+# built as the unprivileged user.
+copy_sources() {
+	mkdir "$work/source"
+	if [ -d .git ] && command -v git > /dev/null; then
+		git -c safe.directory="$PWD" ls-files -z --cached --others \
+			--exclude-standard
+	else
+		find . -type f -print0
+	fi | tar -c --null --ignore-failed-read -T - 2> /dev/null |
+		tar -x -C "$work/source"
+	as_root chown -R "$user" "$work/source"
+}
+
+# Build in $work/source, warnings being errors, and install.  Arguments go to
+# make.
+build_and_install() {
+	as_user make -s -j "$(nproc)" -C "$work/source" with_llvm=no \
+		COPT=-Werror "$@"
+	as_root make -s -C "$work/source" with_llvm=no install "$@" > /dev/null
+}
+
+# Start a server in $work for superuser postgres, reached only by a socket
+# there.  Arguments are settings.
+start_server() {
+	as_user env -C "$work" "$bindir/initdb" -D "$work/data" -U postgres \
+		--auth=trust --encoding=UTF8 --locale=C --no-sync > "$work/initdb.log"
+	{
+		echo "listen_addresses = ''"
+		echo "unix_socket_directories = '$work'"
+		echo "port = 5432"
+		echo "fsync = off"
+		printf '%s\n' "$@"
+	} | as_user tee -a "$work/data/postgresql.conf" > /dev/null
+	as_user env -C "$work" "$bindir/pg_ctl" start -D "$work/data" -w -s \
+		-l "$work/server.log"
+	export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+	unset PGSERVICE PGOPTIONS PGPASSWORD
+	PATH=$bindir:$PATH
+}

@@ -1,0 +1,170 @@
+\set ECHO none
+\i test/setup.sql
+SELECT plan(68);
+
+CREATE ROLE "system owner";
+CREATE ROLE alice;
+CREATE ROLE alices_member IN ROLE alice;
+CREATE ROLE alices_noinherit_member NOINHERIT IN ROLE alice;
+CREATE ROLE stranger;
+SELECT alter_system_owner('"system owner"') AS ignored \gset
+SELECT create_instance('a', 'alice') AS ignored \gset
+
+-- What each function answers to each role, as a SQLSTATE or "ok".
+CREATE FUNCTION pg_temp.outcome(role name, call text) RETURNS text LANGUAGE sql AS $$
+    SELECT CASE WHEN result ~ '^[0-9A-Z]{5} \| ' THEN left(result, 5) ELSE 'ok' END
+    FROM pg_temp.try_as(role, 'SELECT ' || call) AS result
+$$;
+CREATE TEMP TABLE expected (call text, superuser text, "system owner" text, alice text, alices_member text, alices_noinherit_member text, stranger text);
+INSERT INTO expected VALUES
+    ($$set_instance_features('{"userSchema": true}', 'a')$$, 'ok', 'ok', 'ok', 'ok', '42501', '42501'),
+    ($$reset_instance_features('a')$$, 'ok', 'ok', 'ok', 'ok', '42501', '42501'),
+    ($$instance_feature_history('a')$$, 'ok', 'ok', 'ok', 'ok', '42501', '42501'),
+    ($$set_system_features('{"userSchema": true}')$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$reset_system_features()$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$system_feature_history()$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$alter_instance_owner('stranger', 'a')$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$alter_instance_owner('alice', 'a')$$, 'ok', 'ok', 'ok', 'ok', '42501', '42501'),
+    ($$alter_system_owner('stranger')$$, 'ok', '42501', '42501', '42501', '42501', '42501'),
+    ($$alter_system_owner('"system owner"')$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$create_instance('b')$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    ($$create_instance('a')$$, '42710', '42710', '42501', '42501', '42501', '42501'),
+    ($$drop_instance('a')$$, 'ok', 'ok', '42501', '42501', '42501', '42501'),
+    -- an instance that does not exist
+    ($$set_instance_features('{"userSchema": true}', 'z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$reset_instance_features('z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$instance_feature_history('z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$alter_instance_owner('stranger', 'z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$drop_instance('z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$get_instance_features(true, 'z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$get_instance_feature_details('z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$feature_enabled('user_schema', 'z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$feature_value('user_schema', 'z')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    -- everybody may read
+    ($$get_instance_features(true, 'a')$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$get_instance_features(false, 'a')$$, 'P0002', 'P0002', 'P0002', 'P0002', 'P0002', 'P0002'),
+    ($$get_system_features(true)$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$get_instance_feature_details('a')$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$get_system_feature_details()$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$feature_enabled('user_schema', 'a')$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    ($$feature_value('user_schema', 'a')$$, 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'),
+    -- but not the tables
+    ($$count(*) FROM instance_features.scope$$, 'ok', '42501', '42501', '42501', '42501', '42501');
+
+-- Each in a subtransaction of its own, so that none sees what another did.
+CREATE FUNCTION pg_temp.undone(role name, call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+BEGIN
+    BEGIN
+        result := pg_temp.outcome(role, call);
+        RAISE EXCEPTION 'undo';
+    EXCEPTION WHEN raise_exception THEN
+        RETURN result;
+    END;
+END $$;
+SELECT is(
+    (SELECT ARRAY[pg_temp.undone(NULL, call), pg_temp.undone('system owner', call), pg_temp.undone('alice', call),
+        pg_temp.undone('alices_member', call), pg_temp.undone('alices_noinherit_member', call), pg_temp.undone('stranger', call)]),
+    ARRAY[superuser, "system owner", alice, alices_member, alices_noinherit_member, stranger],
+    call) FROM expected;
+
+-- What a 403 says.
+SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}', 'a')$$),
+    '42501 | permission denied for instance "a" | Permission "iam.feature.write" is required, which role "alice" has.', 'the detail of a set');
+SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": null}', 'a')$$),
+    '42501 | permission denied for instance "a" | Permission "iam.feature.write" is required, which role "alice" has.', 'also of one that would change nothing');
+SELECT is(pg_temp.try_as('stranger', $$SELECT reset_instance_features('a')$$),
+    '42501 | permission denied for instance "a" | Permission "iam.feature.delete" is required, which role "alice" has.', 'of a reset');
+SELECT is(pg_temp.try_as('alice', $$SELECT set_system_features('{"userSchema": true}')$$),
+    '42501 | permission denied for the system | Permission "system.feature.write" is required, which role "system owner" has.', 'of the system');
+SELECT is(pg_temp.try_as('alice', $$SELECT reset_system_features()$$),
+    '42501 | permission denied for the system | Permission "system.feature.delete" is required, which role "system owner" has.', 'of a reset of the system');
+SELECT is(pg_temp.try_as('alice', $$SELECT create_instance('b')$$),
+    '42501 | permission denied for instance "b" | Permission "system.feature.write" is required, which role "system owner" has.', 'of a create');
+SELECT is(pg_temp.try_as('alice', $$SELECT drop_instance('a')$$),
+    '42501 | permission denied for instance "a" | Permission "system.feature.delete" is required, which role "system owner" has.', 'of a drop');
+SELECT is(pg_temp.try_as('alice', $$SELECT alter_instance_owner('stranger', 'a')$$),
+    '42501 | permission denied to give instance "a" to role "stranger" | Permission "iam.feature.write" goes only to roles that the present owner is a member of.', 'of an owner who is no member of the new one');
+SELECT is(pg_temp.try_as('alices_noinherit_member', $$SELECT (set_instance_features('{"userSchema": true}', 'a')).sequence FROM set_config('role', 'alice', true)$$), '1', 'who does not inherit may SET ROLE');
+SELECT is((SELECT editor FROM instance_feature_history('a')), 'alice', 'and is that role to the history');
+SELECT is(pg_temp.try_as('alice', $$SELECT (set_instance_features('{"userSchema": false}', 'a')).sequence$$), '2', 'and the owner goes on');
+
+-- Choosing an instance grants nothing.
+SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}') FROM set_config('instance_features.instance_id', 'a', true)$$) ~ '^42501', true, 'choosing an instance grants nothing');
+
+-- SECURITY DEFINER.
+CREATE FUNCTION pg_temp.switch(value boolean) RETURNS bigint LANGUAGE sql SECURITY DEFINER
+    AS $$ SELECT (set_instance_features(jsonb_build_object('userSchema', value), 'a')).sequence $$;
+ALTER FUNCTION pg_temp.switch(boolean) OWNER TO alice;
+SELECT is(pg_temp.try_as('stranger', 'SELECT pg_temp.switch(true)'), '3', 'a SECURITY DEFINER function of the owner may');
+SELECT is((SELECT editor FROM instance_feature_history('a') WHERE sequence = 3), 'alice', 'as its owner');
+ALTER FUNCTION pg_temp.switch(boolean) OWNER TO stranger;
+SELECT is(pg_temp.try_as('alice', 'SELECT pg_temp.switch(false)') ~ '^42501', true, 'one of a stranger may not, even for the owner');
+
+-- A trigger on somebody's table.
+CREATE TABLE public.orders (id integer);
+CREATE FUNCTION public.on_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_instance_features('{"oidcTokenExchange": true}', 'a');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER on_order BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.on_order();
+GRANT INSERT ON public.orders TO alice, stranger;
+SELECT is(pg_temp.try_as('stranger', 'INSERT INTO public.orders VALUES (1) RETURNING id') ~ '^42501', true, 'a trigger has the rights of who fires it: none');
+SELECT is(pg_temp.try_as('alice', 'INSERT INTO public.orders VALUES (1) RETURNING id'), '1', 'or the owner''s');
+SELECT is((SELECT count(*) FROM instance_feature_history('a') WHERE feature = 'oidc_token_exchange'), 1::bigint, 'and did its change');
+
+-- Triggers on our tables run as the tables' owner, and the caller's role is back after them.
+CREATE TABLE public.seen (who name);
+CREATE FUNCTION public.on_setting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (current_user);
+    IF NEW.value = 'false' THEN
+        RAISE EXCEPTION 'not this';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER on_setting AFTER INSERT OR UPDATE ON instance_features.setting FOR EACH ROW EXECUTE FUNCTION public.on_setting();
+SELECT is(pg_temp.try_as('alice', $$SELECT current_user FROM set_instance_features('{"oidcLegacyIntrospection": true}', 'a')$$), 'alice', 'the role is the caller''s after a change');
+SELECT is((SELECT who FROM public.seen), (SELECT rolname FROM pg_roles JOIN pg_class ON relowner = pg_roles.oid WHERE pg_class.oid = 'instance_features.setting'::regclass), 'ordinary triggers on the tables fire, as the tables'' owner');
+SELECT is(pg_temp.try_as('alice', $$SELECT set_instance_features('{"oidcLegacyIntrospection": false}', 'a')$$) ~ '^P0001 \| not this', true, 'a trigger''s error is the caller''s');
+SELECT is(pg_temp.try_as('alice', $$SELECT status || current_user FROM set_config('instance_features.instance_id', 'a', true), feature_service('PUT', '/v2/features/instance', '{"oidcLegacyIntrospection": false}')$$), '500alice', 'and the role is the caller''s after an error');
+DROP TRIGGER on_setting ON instance_features.setting;
+SELECT is((get_instance_feature_details('a')).sequence, 5::bigint, 'neither left anything behind');
+
+-- A hostile search_path.
+CREATE SCHEMA evil;
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil'; END $$;
+CREATE FUNCTION evil.eq(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil'; END $$;
+CREATE FUNCTION evil.plus(bigint, bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil'; END $$;
+CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = text, RIGHTARG = text);
+CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = bigint, RIGHTARG = bigint);
+CREATE OPERATOR evil.+ (FUNCTION = evil.plus, LEFTARG = bigint, RIGHTARG = bigint);
+SET LOCAL search_path = evil, public, pg_catalog;
+SELECT is((public.set_instance_features('{"oidcLegacyIntrospection": false}', 'a')).sequence OPERATOR(pg_catalog.=) 6, true, 'operators in the search_path are not used by a set');
+SELECT is((public.reset_instance_features('a')).sequence OPERATOR(pg_catalog.=) 7, true, 'nor by a reset');
+RESET search_path;
+
+-- REVOKE narrows who may read.
+REVOKE EXECUTE ON FUNCTION feature_enabled(text, text) FROM PUBLIC;
+SELECT is(pg_temp.try_as('stranger', $$SELECT feature_enabled('user_schema')$$) ~ '^42501', true, 'REVOKE EXECUTE takes reading away');
+
+-- A role renamed, and one dropped.
+ALTER ROLE alice RENAME TO bob;
+SELECT is(pg_temp.try_as('bob', $$SELECT (set_instance_features('{"userSchema": true}', 'a')).sequence$$), '8', 'a renamed owner is the owner');
+SELECT results_eq($$SELECT DISTINCT editor COLLATE "C" FROM instance_feature_history('a') WHERE editor IN ('alice', 'bob') ORDER BY 1$$, $$VALUES ('alice' COLLATE "C"), ('bob')$$, 'the history keeps the name that it had');
+CREATE ROLE gone;
+SELECT alter_instance_owner('gone', 'a') AS ignored \gset
+SELECT 'gone'::regrole::oid AS gone \gset
+DROP ROLE gone;
+SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}', 'a')$$),
+    format('42501 | permission denied for instance "a" | Permission "iam.feature.write" is required, which the dropped role with OID %s had.', :'gone'), 'an instance of a dropped role is nobody''s');
+SELECT is(pg_temp.try_as('system owner', $$SELECT alter_instance_owner('bob', 'a')$$), '', 'until the system''s owner gives it away');
+SELECT is(pg_temp.try_as(NULL, format('SELECT alter_instance_owner(%s::oid::regrole, %L)', :'gone', 'a')), format('42704 | role with OID %s does not exist', :'gone'), 'a dropped role can be given nothing');
+SELECT is(pg_temp.try_as(NULL, $$SELECT alter_instance_owner('-', 'a')$$), '42704 | role with OID 0 does not exist', 'no role neither');
+SELECT is(pg_temp.try_as(NULL, $$SELECT alter_instance_owner(NULL, 'a')$$), '22023 | owner must not be null', 'NULL is no owner');
+
+SELECT * FROM finish();
+ROLLBACK;
