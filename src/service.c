@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -354,6 +355,7 @@ serve(const ServiceRequest *request, const Jsonb *body)
 	}
 	else
 	{
+		PreventCommandIfReadOnly(method_names[request->method]);
 		if (request->method == METHOD_PUT)
 			details = set_features(&name, body, NULL);
 		else
@@ -405,13 +407,14 @@ answer(const char *method, const char *path, const Jsonb *body,
 
 		MemoryContextSwitchTo(caller_cxt);
 		edata = CopyErrorData();
-		if (sqlstate_must_propagate(edata->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 
+		/* Also if the error goes on: who catches it has its own to undo. */
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_cxt);
 		CurrentResourceOwner = caller_owner;
+		if (sqlstate_must_propagate(edata->sqlerrcode))
+			ReThrowError(edata);
 
 		*status = status_of_sqlstate(edata->sqlerrcode);
 		response = error_data_body(status->grpc, edata);

@@ -31,7 +31,7 @@ BEGIN
         PERFORM set_config('role', 'none', true);
     END IF;
     RETURN result;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN OTHERS OR query_canceled THEN
     GET STACKED DIAGNOSTICS
         code = RETURNED_SQLSTATE,
         message = MESSAGE_TEXT,

@@ -1,0 +1,99 @@
+\set ECHO none
+\i test/setup.sql
+SELECT plan(31);
+
+-- Our own changes, and their undoing.
+SELECT is(feature_enabled('user_schema'), false, 'to begin with');
+SAVEPOINT first;
+SELECT set_instance_features('{"userSchema": true}') AS ignored \gset
+SELECT is(feature_enabled('user_schema'), true, 'the next statement sees a change');
+SAVEPOINT second;
+SELECT set_instance_features('{"userSchema": false}') AS ignored \gset
+SELECT is((SELECT source || ' ' || value FROM get_instance_features(true) WHERE feature = 'user_schema'), 'instance false', 'and the next change');
+SELECT set_system_features('{"loginDefaultOrg": true}') AS ignored \gset
+SELECT create_instance('a') AS ignored \gset
+SELECT is(feature_enabled('login_default_org', 'a'), true, 'also of the system, on a new instance');
+ROLLBACK TO second;
+SELECT is(feature_enabled('user_schema'), true, 'ROLLBACK TO brings the former value back');
+SELECT is(feature_enabled('login_default_org'), false, 'that of the system');
+SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema', 'a')$$), 'P0002 | instance "a" does not exist', 'and the instances');
+SELECT is((get_instance_feature_details()).sequence, 1::bigint, 'and the sequence');
+SELECT is((set_instance_features('{"loginDefaultOrg": true}')).sequence, 2::bigint, 'which goes on from there');
+ROLLBACK TO first;
+SELECT is(feature_enabled('user_schema'), false, 'ROLLBACK TO before all of it');
+SELECT is((get_instance_feature_details()).sequence, 0::bigint, 'and there is no event left');
+
+-- Within one statement, and within functions.
+SELECT results_eq($$SELECT feature_enabled('user_schema') FROM (SELECT 1) a UNION ALL SELECT feature_enabled('user_schema') FROM set_instance_features('{"userSchema": true}')$$,
+    'VALUES (false), (true)', 'a change within a statement is seen by what runs after it');
+CREATE FUNCTION pg_temp.flip() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    seen text := '';
+BEGIN
+    FOR i IN 1 .. 4 LOOP
+        PERFORM set_instance_features(jsonb_build_object('userSchema', i % 2 = 0));
+        seen := seen || feature_enabled('user_schema')::int;
+    END LOOP;
+    BEGIN
+        PERFORM set_instance_features('{"userSchema": false}');
+        seen := seen || feature_enabled('user_schema')::int;
+        RAISE EXCEPTION 'undo';
+    EXCEPTION WHEN raise_exception THEN
+        seen := seen || feature_enabled('user_schema')::int;
+    END;
+    RETURN seen;
+END $$;
+SELECT is(pg_temp.flip(), '010101', 'a loop sees each of its changes, and an exception block their undoing');
+PREPARE enabled AS SELECT feature_enabled('user_schema');
+DECLARE reader CURSOR FOR SELECT feature_enabled('user_schema') FROM generate_series(1, 3);
+FETCH 1 FROM reader \gset before_
+SELECT set_instance_features('{"userSchema": false}') AS ignored \gset
+FETCH 1 FROM reader \gset after_
+SELECT is(:'before_feature_enabled' || :'after_feature_enabled', 'tf', 'an open cursor sees a change at its next row');
+SELECT results_eq('EXECUTE enabled', 'VALUES (false)', 'a prepared statement at its next execution');
+SELECT set_instance_features('{"userSchema": true}') AS ignored \gset
+SELECT results_eq('EXECUTE enabled', 'VALUES (true)', 'and at the one after');
+
+-- Direct DML, of each kind.
+UPDATE instance_features.setting SET value = 'false' WHERE feature = 'user_schema';
+SELECT is(feature_enabled('user_schema'), false, 'an UPDATE of a setting is noticed');
+DELETE FROM instance_features.setting WHERE feature = 'user_schema';
+SELECT is((SELECT source::text FROM get_instance_features(true) WHERE feature = 'user_schema'), 'default', 'a DELETE');
+INSERT INTO instance_features.setting VALUES ('instance', 'default', 'user_schema', 'true', 1, now());
+SELECT is(feature_enabled('user_schema'), true, 'an INSERT');
+TRUNCATE instance_features.setting;
+SELECT is(feature_enabled('user_schema'), false, 'a TRUNCATE');
+COPY instance_features.setting FROM stdin;
+instance	default	user_schema	true	1	2024-03-27 10:05:49+00
+\.
+SELECT is(feature_enabled('user_schema'), true, 'a COPY');
+MERGE INTO instance_features.setting s USING (VALUES ('user_schema')) v(key) ON s.feature = v.key WHEN MATCHED THEN UPDATE SET value = 'false';
+SELECT is(feature_enabled('user_schema'), false, 'a MERGE');
+SET LOCAL session_replication_role = replica;
+UPDATE instance_features.setting SET value = 'true';
+SELECT is(feature_enabled('user_schema'), true, 'what replication applies');
+RESET session_replication_role;
+SELECT create_instance('b') AS ignored \gset
+UPDATE instance_features.scope SET id = 'c' WHERE id = 'b';
+SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema', 'b')$$) || feature_enabled('user_schema', 'c'), 'P0002 | instance "b" does not existfalse', 'an UPDATE of a scope');
+INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('own', 'own', 'boolean', 'true');
+SELECT is(feature_enabled('own'), true, 'a new definition');
+UPDATE instance_features.feature SET default_value = 'false' WHERE key = 'own';
+SELECT is(feature_enabled('own'), false, 'a changed one');
+DELETE FROM instance_features.feature WHERE key = 'own';
+SELECT is(pg_temp.try($$SELECT feature_enabled('own')$$), '42704 | feature "own" does not exist', 'and one that is gone');
+
+-- What the tables' owner may do to them.
+ALTER TABLE instance_features.setting ADD COLUMN note text;
+SELECT is(feature_enabled('user_schema'), true, 'a column more does not matter');
+ALTER TABLE instance_features.setting DROP CONSTRAINT setting_pkey;
+ALTER TABLE instance_features.scope DROP CONSTRAINT scope_pkey;
+SELECT is(feature_enabled('user_schema'), true, 'nor does a primary key less, to readers');
+ALTER TABLE instance_features.setting RENAME TO settings;
+SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$) ~ '^42704', true, 'a table renamed is missed');
+ALTER TABLE instance_features.settings RENAME TO setting;
+ALTER TABLE instance_features.setting DROP COLUMN value;
+SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), '55000 | table "instance_features.setting" has been altered | Give it the columns back with which the extension made it.', 'and a column that is read');
+
+SELECT * FROM finish();
+ROLLBACK;
