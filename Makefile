@@ -1,9 +1,12 @@
 EXTENSION = instance_features
 MODULE_big = instance_features
 DATA = sql/instance_features--1.0.sql
+HEADERS = include/instance_features.h
 PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
 
 OBJS = \
+	src/answer.o \
+	src/api.o \
 	src/cache.o \
 	src/commands.o \
 	src/errors.o \

@@ -100,6 +100,14 @@ build_and_install() {
 	as_root make -s -C "$work/source" with_llvm=no install "$@" > /dev/null
 }
 
+# The same for the extension that uses ours, against the installed header.
+build_and_install_flag_user() {
+	as_user make -s -C "$work/source/test/modules/flag_user" with_llvm=no \
+		COPT=-Werror "$@"
+	as_root make -s -C "$work/source/test/modules/flag_user" with_llvm=no \
+		install "$@" > /dev/null
+}
+
 # Start a server in $work for superuser postgres, reached only by a socket
 # there.  Arguments are settings.
 start_server() {

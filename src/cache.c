@@ -32,6 +32,7 @@
 #include "common/hashfn.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/varlena.h"
 
 #include "cache.h"
@@ -101,6 +102,64 @@ typedef struct Definitions
 
 static Definitions definitions;
 
+/* Written by cache_register_callback() and cache_unregister_callback(). */
+typedef struct RegisteredCallback
+{
+	slist_node	node;
+	CacheCallback callback;
+	void	   *arg;
+} RegisteredCallback;
+
+static slist_head callbacks = SLIST_STATIC_INIT(callbacks);
+
+/*
+ * Every answer given may be outdated.
+ */
+void
+cache_advance(void)
+{
+	slist_iter	iter;
+
+	cache_generation++;
+	slist_foreach(iter, &callbacks)
+	{
+		RegisteredCallback *registered;
+
+		registered = slist_container(RegisteredCallback, node, iter.cur);
+		registered->callback(registered->arg);
+	}
+}
+
+void
+cache_register_callback(CacheCallback callback, void *arg)
+{
+	RegisteredCallback *registered;
+
+	registered = MemoryContextAlloc(TopMemoryContext,
+									sizeof(RegisteredCallback));
+	registered->callback = callback;
+	registered->arg = arg;
+	slist_push_head(&callbacks, &registered->node);
+}
+
+void
+cache_unregister_callback(CacheCallback callback, void *arg)
+{
+	slist_mutable_iter iter;
+
+	slist_foreach_modify(iter, &callbacks)
+	{
+		RegisteredCallback *registered;
+
+		registered = slist_container(RegisteredCallback, node, iter.cur);
+		if (registered->callback == callback && registered->arg == arg)
+		{
+			slist_delete_current(&iter);
+			pfree(registered);
+		}
+	}
+}
+
 /*
  * All that was loaded, and every answer given, may be outdated.
  */
@@ -108,9 +167,9 @@ static void
 invalidate(bool with_definitions)
 {
 	data_generation++;
-	cache_generation++;
 	if (with_definitions)
 		definitions_generation++;
+	cache_advance();
 }
 
 static void
@@ -123,12 +182,24 @@ relcache_callback(Datum arg, Oid relid)
 }
 
 /*
+ * Some relation has been created, altered or dropped.  As long as ours are
+ * missing, it may be one of them.
+ */
+static void
+relname_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (store_found_missing())
+		invalidate(true);
+}
+
+/*
  * Called once, when the library is loaded.
  */
 void
 cache_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(RELNAMENSP, relname_callback, (Datum) 0);
 }
 
 static void

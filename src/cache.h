@@ -92,11 +92,17 @@ extern int	cache_size;
 
 /*
  * Advances whenever an answer given before may have become another one.
- * Written by cache.c and by the assign hook of instance_features.instance_id.
+ * Written by cache_advance() alone.
  */
 extern uint64 cache_generation;
 
+/* Called whenever cache_generation has advanced: see instance_features.h. */
+typedef void (*CacheCallback) (void *arg);
+
 extern void cache_init(void);
+extern void cache_advance(void);
+extern void cache_register_callback(CacheCallback callback, void *arg);
+extern void cache_unregister_callback(CacheCallback callback, void *arg);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
 extern void cache_distrust(void);
 extern CachedScope *cache_copy_scope(const CachedScope *scope);

@@ -13,6 +13,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
 
+#include "api.h"
 #include "notify.h"
 #include "scope.h"
 
@@ -49,7 +50,7 @@ check_instance_id(char **newval, void **extra, GucSource source)
 static void
 assign_instance_id(const char *newval, void *extra)
 {
-	cache_generation++;
+	cache_advance();
 }
 
 void
@@ -90,5 +91,6 @@ _PG_init(void)
 	MarkGUCPrefixReserved("instance_features");
 
 	cache_init();
+	api_init();
 	notify_init();
 }

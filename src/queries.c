@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "answer.h"
 #include "errors.h"
 #include "permission.h"
 #include "queries.h"
@@ -29,23 +30,6 @@ PG_FUNCTION_INFO_V1(feature_enabled);
 PG_FUNCTION_INFO_V1(feature_value);
 PG_FUNCTION_INFO_V1(instance_feature_history);
 PG_FUNCTION_INFO_V1(system_feature_history);
-
-/* The longest key that a definition can have. */
-#define MAX_KEY_LENGTH 63
-
-/*
- * What a call of feature_enabled() answered, kept in its fn_extra.  It holds
- * for the same arguments until cache_generation moves.
- */
-typedef struct EnabledAnswer
-{
-	uint64		generation;
-	bool		enabled;
-	int			key_length;
-	int			id_length;		/* -1: the current instance */
-	char		key[MAX_KEY_LENGTH];
-	char		id[MAX_SCOPE_ID_LENGTH];
-} EnabledAnswer;
 
 /*
  * The label of a source in enum feature_source.
@@ -185,52 +169,53 @@ find_state(const text *key, const ScopeName *name, FeatureState *state)
 	int			feature = cache_find_feature(VARDATA_ANY(key),
 											 VARSIZE_ANY_EXHDR(key));
 
-	if (feature < 0)
-		report_unknown_feature(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-							   cache_nearest_key(VARDATA_ANY(key),
-												 VARSIZE_ANY_EXHDR(key)));
+	check_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	cache_effective_state(scope, feature, state);
 }
 
 /*
- * The answer to a call of feature_enabled(), and the remembering of it.
+ * Whether the question to which "answer" is one is that of the arguments.
+ */
+static inline bool
+same_question(const FeatureAnswer *answer, FunctionCallInfo fcinfo,
+			  const text *key)
+{
+	const text *id;
+
+	if (answer->key_length != VARSIZE_ANY_EXHDR(key) ||
+		memcmp(answer->key, VARDATA_ANY(key), answer->key_length) != 0)
+		return false;
+	if (PG_ARGISNULL(1))
+		return answer->id_length < 0;
+
+	id = PG_GETARG_TEXT_PP(1);
+	return answer->id_length == VARSIZE_ANY_EXHDR(id) &&
+		memcmp(answer->id, VARDATA_ANY(id), answer->id_length) == 0;
+}
+
+/*
+ * The answer to a new question, kept in fn_extra for the calls to come.
  */
 static bool
-find_enabled(FunctionCallInfo fcinfo, const text *key)
+answer_arguments(FunctionCallInfo fcinfo, const text *key)
 {
-	EnabledAnswer *answer = fcinfo->flinfo->fn_extra;
-	uint64		generation = cache_generation;
-	ScopeName	name = instance_argument(fcinfo, 1);
-	FeatureState state;
-	JsonbValue	value;
+	FeatureAnswer *answer = fcinfo->flinfo->fn_extra;
+	int			key_length = VARSIZE_ANY_EXHDR(key);
+	ScopeName	instance = instance_argument(fcinfo, 1);
 
-	find_state(key, &name, &state);
-	if (strcmp(state.definition->value_type, "boolean") != 0 ||
-		!JsonbExtractScalar(unconstify(JsonbContainer *, &state.value->root),
-							&value) ||
-		value.type != jbvBool)
-		report_not_boolean(state.definition->key,
-						   state.definition->value_type);
-
-	/* No definition has a longer key, unless its constraint was dropped. */
-	if (VARSIZE_ANY_EXHDR(key) > MAX_KEY_LENGTH)
-		return value.val.boolean;
+	/* No feature has such a key, unless a constraint was dropped. */
+	if (key_length > MAX_KEY_LENGTH)
+		return find_enabled(VARDATA_ANY(key), key_length, &instance, false);
 
 	if (answer == NULL)
 	{
-		answer = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
-										sizeof(EnabledAnswer));
+		answer = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+									sizeof(FeatureAnswer));
 		fcinfo->flinfo->fn_extra = answer;
 	}
-	answer->generation = generation;
-	answer->enabled = value.val.boolean;
-	answer->key_length = VARSIZE_ANY_EXHDR(key);
-	memcpy(answer->key, VARDATA_ANY(key), answer->key_length);
-	answer->id_length = PG_ARGISNULL(1) ? -1 : name.len;
-	if (!PG_ARGISNULL(1))
-		memcpy(answer->id, name.id, name.len);
-
-	return answer->enabled;
+	ask(answer, VARDATA_ANY(key), key_length, instance.id,
+		PG_ARGISNULL(1) ? -1 : instance.len, false);
+	return ask_again(answer);
 }
 
 /*
@@ -239,37 +224,17 @@ find_enabled(FunctionCallInfo fcinfo, const text *key)
 Datum
 feature_enabled(PG_FUNCTION_ARGS)
 {
-	EnabledAnswer *answer = fcinfo->flinfo->fn_extra;
+	FeatureAnswer *answer = fcinfo->flinfo->fn_extra;
 	text	   *key;
 
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
 	key = PG_GETARG_TEXT_PP(0);
 
-	/* Let changes that others have committed advance cache_generation. */
-	AcceptInvalidationMessages();
-
-	if (answer != NULL && answer->generation == cache_generation &&
-		answer->key_length == VARSIZE_ANY_EXHDR(key) &&
-		memcmp(answer->key, VARDATA_ANY(key), answer->key_length) == 0)
-	{
-		text	   *id;
-
-		if (PG_ARGISNULL(1))
-		{
-			if (answer->id_length == -1)
-				PG_RETURN_BOOL(answer->enabled);
-		}
-		else
-		{
-			id = PG_GETARG_TEXT_PP(1);
-			if (answer->id_length == VARSIZE_ANY_EXHDR(id) &&
-				memcmp(answer->id, VARDATA_ANY(id), answer->id_length) == 0)
-				PG_RETURN_BOOL(answer->enabled);
-		}
-	}
-
-	PG_RETURN_BOOL(find_enabled(fcinfo, key));
+	if (answer != NULL && answer_holds(answer) &&
+		same_question(answer, fcinfo, key))
+		PG_RETURN_BOOL(answer->enabled);
+	PG_RETURN_BOOL(answer_arguments(fcinfo, key));
 }
 
 /*

@@ -25,12 +25,9 @@ char	   *current_instance_id;
 ScopeName
 current_instance(void)
 {
-	ScopeName	name;
+	const char *id = pstrdup(current_instance_id);
 
-	name.level = LEVEL_INSTANCE;
-	name.id = pstrdup(current_instance_id);
-	name.len = strlen(name.id);
-	return name;
+	return instance_name(id, strlen(id));
 }
 
 /*
@@ -40,18 +37,14 @@ current_instance(void)
 ScopeName
 instance_argument(FunctionCallInfo fcinfo, int argno)
 {
-	ScopeName	name;
 	text	   *id;
 
 	if (PG_ARGISNULL(argno))
 		return current_instance();
 
 	id = PG_GETARG_TEXT_PP(argno);
-	name.level = LEVEL_INSTANCE;
-	name.id = VARDATA_ANY(id);
-	name.len = VARSIZE_ANY_EXHDR(id);
-	check_scope_id(name.len);
-	return name;
+	check_scope_id(VARSIZE_ANY_EXHDR(id));
+	return instance_name(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 }
 
 /*
@@ -66,6 +59,16 @@ find_scope(const ScopeName *name)
 	if (scope == NULL)
 		report_instance_not_found(pnstrdup(name->id, name->len));
 	return scope;
+}
+
+/*
+ * Raise undefined_object if a look-up by key has found no feature.
+ */
+void
+check_feature(int feature, const char *key, int len)
+{
+	if (feature < 0)
+		report_unknown_feature(key, len, cache_nearest_key(key, len));
 }
 
 /*

@@ -22,8 +22,17 @@ typedef struct FeatureDetails
 /* The setting instance_features.instance_id.  Written by SET. */
 extern char *current_instance_id;
 
+static inline ScopeName
+instance_name(const char *id, int len)
+{
+	ScopeName	name = {LEVEL_INSTANCE, id, len};
+
+	return name;
+}
+
 extern ScopeName current_instance(void);
 extern ScopeName instance_argument(FunctionCallInfo fcinfo, int argno);
+extern void check_feature(int feature, const char *key, int len);
 extern const CachedScope *find_scope(const ScopeName *name);
 extern FeatureDetails scope_details(const CachedScope *scope);
 extern Datum details_datum(FunctionCallInfo fcinfo,

@@ -130,10 +130,16 @@ static const TableShape tables[NUM_TABLES] =
 };
 
 /*
- * The tables' OIDs, InvalidOid where not known.  Written by resolve_table(),
+ * The tables' OIDs, InvalidOid where not known.  Written by find_table(),
  * forgotten by store_concerns() when PostgreSQL says that one changed.
  */
 static Oid	table_oids[NUM_TABLES];
+
+/*
+ * Whether the tables were looked for and not found.  Written by
+ * store_is_there() and store_found_missing().
+ */
+static bool missing = false;
 
 const ScopeName system_scope_name =
 {
@@ -149,11 +155,11 @@ level_name(FeatureLevel level)
 }
 
 /*
- * The OID of one of the tables.  Raises undefined_object if the extension is
- * not installed in this database.
+ * The OID of one of the tables, InvalidOid if the extension is not installed
+ * in this database.
  */
 static Oid
-resolve_table(StoreTable table)
+find_table(StoreTable table)
 {
 	Oid			namespace_oid;
 
@@ -166,14 +172,50 @@ resolve_table(StoreTable table)
 		table_oids[table] = get_relname_relid(tables[table].name,
 											  namespace_oid);
 
-	if (!OidIsValid(table_oids[table]))
+	return table_oids[table];
+}
+
+/*
+ * The same, but raises undefined_object.
+ */
+static Oid
+resolve_table(StoreTable table)
+{
+	Oid			relid = find_table(table);
+
+	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"%s\" is not installed in this database",
 						EXTENSION_NAME),
 				 errhint("Use CREATE EXTENSION to install it.")));
 
-	return table_oids[table];
+	return relid;
+}
+
+/*
+ * Whether the extension is installed in this database.  A no holds until
+ * store_found_missing() has told of it.
+ */
+bool
+store_is_there(void)
+{
+	if (!missing)
+		missing = !OidIsValid(find_table(TABLE_SCOPE));
+	return !missing;
+}
+
+/*
+ * Whether store_is_there() has said no.  Whoever asks takes care that it is
+ * asked again.
+ */
+bool
+store_found_missing(void)
+{
+	bool		found_missing = missing;
+
+	missing = false;
+	return found_missing;
 }
 
 /*
@@ -237,7 +279,9 @@ store_extension_owner(void)
  *
  * The triggers name the table "invalidation" when a scope or a setting
  * changes, and the table "feature" itself when a definition does.  The other
- * tables are named when they are altered, rewritten or dropped.
+ * tables are named when they are altered, rewritten or dropped; then all OIDs
+ * are looked up anew, since they may be those of another CREATE EXTENSION.
+ * Until that is done nothing is loaded, so that no message can be missed.
  */
 bool
 store_concerns(Oid relid, bool *definitions)
@@ -245,6 +289,7 @@ store_concerns(Oid relid, bool *definitions)
 	if (!OidIsValid(relid))
 	{
 		memset(table_oids, 0, sizeof(table_oids));
+		missing = false;
 		*definitions = true;
 		return true;
 	}
@@ -254,7 +299,7 @@ store_concerns(Oid relid, bool *definitions)
 		if (table_oids[i] == relid)
 		{
 			if (i != TABLE_INVALIDATION)
-				table_oids[i] = InvalidOid;
+				memset(table_oids, 0, sizeof(table_oids));
 			*definitions = (i == TABLE_FEATURE);
 			return true;
 		}

@@ -83,6 +83,8 @@ extern const char *level_name(FeatureLevel level);
 typedef void (*EventCallback) (const EventRow *event, void *arg);
 
 extern Oid	store_extension_owner(void);
+extern bool store_is_there(void);
+extern bool store_found_missing(void);
 extern bool store_concerns(Oid relid, bool *definitions);
 extern Snapshot store_begin_read(void);
 extern void store_end_read(Snapshot snapshot);

@@ -29,7 +29,11 @@ is($reader->query('EXECUTE p'), 'f', 'so does the prepared statement');
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}), '1', 'it can write');
 $node->safe_psql('postgres', 'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
 is($reader->query($enabled), 'f', 'the same when another session did it');
-is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}), '1', 'also for writing');
+$node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
+is($reader->query($enabled), 't', 'and it learns of changes by others');
+$node->safe_psql('postgres', q{SELECT reset_instance_features()});
+is($reader->query($enabled), 'f', 'each of them');
+is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}), '3', 'also for writing');
 is($reader->query(qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled; ROLLBACK; $enabled}), "f\nt", 'and when it was rolled back');
 
 # A library without its extension.
