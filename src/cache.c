@@ -289,7 +289,6 @@ read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
 		 memcmp(name->id, DEFAULT_INSTANCE_ID, name->len) != 0))
 		return false;
 
-	row->owner = store_extension_owner();
 	row->sequence = 0;
 	row->change_date = row->creation_date = definitions.creation_date;
 	return true;

@@ -189,7 +189,7 @@ apply_events(const ScopeName *name, const CachedScope *known, List *events,
 				.change_date = change_date
 			};
 
-			store_put_setting(name, &setting);
+			store_put_setting(name, &setting, event->old_value != NULL);
 		}
 	}
 	store_end_write(&write);
@@ -228,7 +228,7 @@ set_features(const ScopeName *name, const Jsonb *features,
 	bool		locked = false;
 
 	/* A bad request is reported even for a scope that does not exist. */
-	(void) find_scope(&system_scope_name);
+	(void) cache_find_scope(name);
 	requested = parse_request(features);
 
 	scope = find_changeable(name, PERMISSION_WRITE);

@@ -24,11 +24,9 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_collation_d.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type_d.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
@@ -247,32 +245,6 @@ open_table(StoreTable table)
 }
 
 /*
- * The role that owns the extension, from pg_extension.
- */
-Oid
-store_extension_owner(void)
-{
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
-
-	rel = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_extension_extname,
-				BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum(EXTENSION_NAME));
-	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-
-	return owner;
-}
-
-/*
  * A relation cache invalidation has arrived, for all relations if "relid" is
  * InvalidOid: does it concern what was read from the tables?  If it may
  * concern the definitions of the features, *definitions is set.
@@ -309,6 +281,116 @@ store_concerns(Oid relid, bool *definitions)
 }
 
 /*
+ * A column's value, which must not be null: a constraint says so, unless
+ * somebody has dropped it.
+ */
+static Datum
+get_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel),
+									 &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" of table \"%s.%s\" is null",
+						NameStr(TupleDescAttr(RelationGetDescr(rel),
+											  attnum - 1)->attname),
+						EXTENSION_SCHEMA, RelationGetRelationName(rel))));
+	return value;
+}
+
+static char *
+get_text_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return TextDatumGetCString(get_column(tuple, attnum, rel));
+}
+
+static Jsonb *
+get_jsonb_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return DatumGetJsonbPCopy(get_column(tuple, attnum, rel));
+}
+
+/* The same for a column that may be null: NULL then. */
+static char *
+get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_text_column(tuple, attnum, rel);
+}
+
+static Jsonb *
+get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_jsonb_column(tuple, attnum, rel);
+}
+
+static void
+get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
+{
+	bool		isnull;
+
+	row->owner = DatumGetObjectId(heap_getattr(tuple, Anum_scope_owner,
+											   RelationGetDescr(rel),
+											   &isnull));
+	if (isnull)
+		row->owner = InvalidOid;
+	row->sequence =
+		DatumGetInt64(get_column(tuple, Anum_scope_sequence, rel));
+	row->change_date =
+		DatumGetTimestampTz(get_column(tuple, Anum_scope_change_date, rel));
+	row->creation_date =
+		DatumGetTimestampTz(get_column(tuple, Anum_scope_creation_date, rel));
+}
+
+/*
+ * Raise check_violation for a row of table scope that could be no scope's.
+ */
+static void
+check_scope_row(Relation rel, HeapTuple tuple)
+{
+	char	   *level = get_text_column(tuple, Anum_scope_level, rel);
+	char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+	int			len = strlen(id);
+	const char *broken = NULL;
+	ScopeRow	row;
+
+	get_scope_row(tuple, rel, &row);
+	if (strcmp(level, level_name(LEVEL_SYSTEM)) == 0)
+	{
+		if (strcmp(id, SYSTEM_SCOPE_ID) != 0)
+			broken = "The id of the system must be \"" SYSTEM_SCOPE_ID "\".";
+	}
+	else if (strcmp(level, level_name(LEVEL_INSTANCE)) != 0)
+		broken = "The level must be \"system\" or \"instance\".";
+	else if (len < 1 || len > MAX_SCOPE_ID_LENGTH)
+		broken = "An id must have from 1 to 200 bytes.";
+
+	if (!OidIsValid(row.owner) &&
+		(strcmp(level, level_name(LEVEL_INSTANCE)) != 0 ||
+		 strcmp(id, DEFAULT_INSTANCE_ID) != 0))
+		broken = "Only the instance \"" DEFAULT_INSTANCE_ID "\", when dropped, has no owner.";
+	if (row.sequence < 0)
+		broken = "The sequence must not be negative.";
+	if (TIMESTAMP_NOT_FINITE(row.change_date) ||
+		TIMESTAMP_NOT_FINITE(row.creation_date))
+		broken = "The times must be finite.";
+
+	if (broken != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("invalid row for table \"%s.%s\": level \"%s\", id \"%s\"",
+						EXTENSION_SCHEMA, tables[TABLE_SCOPE].name,
+						clip_name(level, strlen(level)), clip_name(id, len)),
+				 errdetail_internal("%s", broken)));
+}
+
+/*
  * Row trigger on scope, feature and setting, and TRUNCATE trigger: the caches
  * of all sessions are out of date once this transaction commits, our own at
  * the next command.
@@ -328,6 +410,12 @@ instance_features_invalidate(PG_FUNCTION_ARGS)
 
 	relid = RelationGetRelid(trigdata->tg_relation);
 	namespace_oid = RelationGetNamespace(trigdata->tg_relation);
+	if (relid == get_relname_relid(tables[TABLE_SCOPE].name, namespace_oid) &&
+		TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) &&
+		!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		check_scope_row(trigdata->tg_relation,
+						TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
+						trigdata->tg_newtuple : trigdata->tg_trigtuple);
 	if (relid != get_relname_relid(tables[TABLE_FEATURE].name, namespace_oid))
 		relid = get_relname_relid(tables[TABLE_INVALIDATION].name,
 								  namespace_oid);
@@ -392,57 +480,8 @@ begin_scope_scan(Relation rel, Snapshot snapshot, const ScopeName *name,
 }
 
 /*
- * A column's value, which must not be null: a constraint says so, unless
- * somebody has dropped it.
- */
-static Datum
-get_column(HeapTuple tuple, int attnum, Relation rel)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel),
-									 &isnull);
-
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("column \"%s\" of table \"%s.%s\" is null",
-						NameStr(TupleDescAttr(RelationGetDescr(rel),
-											  attnum - 1)->attname),
-						EXTENSION_SCHEMA, RelationGetRelationName(rel))));
-	return value;
-}
-
-static char *
-get_text_column(HeapTuple tuple, int attnum, Relation rel)
-{
-	return TextDatumGetCString(get_column(tuple, attnum, rel));
-}
-
-static Jsonb *
-get_jsonb_column(HeapTuple tuple, int attnum, Relation rel)
-{
-	return DatumGetJsonbPCopy(get_column(tuple, attnum, rel));
-}
-
-/* The same for a column that may be null: NULL then. */
-static char *
-get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
-{
-	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
-		return NULL;
-	return get_text_column(tuple, attnum, rel);
-}
-
-static Jsonb *
-get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
-{
-	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
-		return NULL;
-	return get_jsonb_column(tuple, attnum, rel);
-}
-
-/*
- * Read the row of a scope.  False if it has none.
+ * Read the row of a scope.  False if it has none: then only the owner is set,
+ * to that of the extension.
  */
 bool
 store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
@@ -457,23 +496,12 @@ store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
-	{
-		bool		isnull;
-
-		row->owner = DatumGetObjectId(heap_getattr(tuple, Anum_scope_owner,
-												   RelationGetDescr(rel),
-												   &isnull));
-		if (isnull)
-			row->owner = InvalidOid;
-		row->sequence =
-			DatumGetInt64(get_column(tuple, Anum_scope_sequence, rel));
-		row->change_date =
-			DatumGetTimestampTz(get_column(tuple, Anum_scope_change_date, rel));
-		row->creation_date =
-			DatumGetTimestampTz(get_column(tuple, Anum_scope_creation_date,
-										   rel));
-	}
+		get_scope_row(tuple, rel, row);
 	systable_endscan(scan);
+
+	/* What exists implicitly belongs to who owns the tables. */
+	if (!found)
+		row->owner = rel->rd_rel->relowner;
 	table_close(rel, AccessShareLock);
 
 	return found;
@@ -646,6 +674,7 @@ typedef enum StatementId
 	APPEND_EVENT,
 	DELETE_EVENTS,
 	PUT_SETTING,
+	CHANGE_SETTING,
 	DELETE_SETTING,
 	DELETE_SETTINGS
 } StatementId;
@@ -724,6 +753,12 @@ static Statement statements[] =
 		" ON CONFLICT (level, scope_id, feature) DO UPDATE"
 		" SET value = EXCLUDED.value, sequence = EXCLUDED.sequence,"
 		" change_date = EXCLUDED.change_date",
+		6, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}
+	},
+	[CHANGE_SETTING] = {
+		"UPDATE instance_features.setting AS s"
+		" SET value = $4, sequence = $5, change_date = $6"
+		" WHERE s.level" EQ "$1 AND s.scope_id" EQ "$2 AND s.feature" EQ "$3",
 		6, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}
 	},
 	[DELETE_SETTING] = {
@@ -937,15 +972,20 @@ store_append_event(const ScopeName *name, const EventRow *event)
 	execute_one(APPEND_EVENT, name, params);
 }
 
+/*
+ * Write a setting.  That there is one already, "exists", is a guess that saves
+ * some of the work if it is right.
+ */
 void
-store_put_setting(const ScopeName *name, const SettingRow *row)
+store_put_setting(const ScopeName *name, const SettingRow *row, bool exists)
 {
 	NullableDatum params[] = {
 		text_param(row->feature), jsonb_param(row->value),
 		int64_param(row->sequence), timestamptz_param(row->change_date)
 	};
 
-	execute_one(PUT_SETTING, name, params);
+	if (!exists || execute(CHANGE_SETTING, name, params) != 1)
+		execute_one(PUT_SETTING, name, params);
 }
 
 void

@@ -82,7 +82,6 @@ extern const char *level_name(FeatureLevel level);
 /* Reading */
 typedef void (*EventCallback) (const EventRow *event, void *arg);
 
-extern Oid	store_extension_owner(void);
 extern bool store_is_there(void);
 extern bool store_found_missing(void);
 extern bool store_concerns(Oid relid, bool *definitions);
@@ -112,7 +111,8 @@ extern bool store_advance_scope(const ScopeName *name, const ScopeRow *known,
 extern void store_set_owner(const ScopeName *name, Oid owner);
 extern void store_delete_scope(const ScopeName *name);
 extern void store_append_event(const ScopeName *name, const EventRow *event);
-extern void store_put_setting(const ScopeName *name, const SettingRow *row);
+extern void store_put_setting(const ScopeName *name, const SettingRow *row,
+							  bool exists);
 extern void store_delete_setting(const ScopeName *name, const char *feature);
 extern void store_delete_settings(const ScopeName *name);
 

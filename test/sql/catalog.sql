@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(17);
+SELECT plan(20);
 
 -- Every object of the extension, as pg_depend has it, with its parts.
 CREATE TEMP VIEW member AS
@@ -52,9 +52,14 @@ SELECT results_eq($$SELECT key COLLATE "default", json_name COLLATE "default", v
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('planet', 'a', 'postgres', 0, now(), now())$$, '23514', NULL, 'there are two levels');
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('system', 'a', 'postgres', 0, now(), now())$$, '23514', NULL, 'there is one system');
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 'postgres', 0, now(), now())$$, '23514', NULL, 'an id is not empty');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', repeat('x', 201), 'postgres', 0, now(), now())$$, '23514', NULL, 'nor too long');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 'postgres', -1, now(), now())$$, '23514', NULL, 'a sequence is not negative');
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 'postgres', 0, 'infinity', now())$$, '23514', NULL, 'a time is finite');
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', NULL, 0, now(), now())$$, '23514', NULL, 'a scope has an owner');
 SELECT throws_ok($$INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('A', 'a', 'boolean', 'true')$$, '23514', NULL, 'a key is in snake_case');
+
+SELECT create_instance('a') AS ignored \gset
+SELECT is(pg_temp.try($$UPDATE instance_features.scope SET owner = NULL$$), '23514 | invalid row for table "instance_features.scope": level "instance", id "a" | Only the instance "default", when dropped, has no owner.', 'an UPDATE is checked, and told what is wrong');
 
 -- Plans: a constant call is evaluated once, and plans stay parallel.
 SET LOCAL max_parallel_workers_per_gather = 2;
