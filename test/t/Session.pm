@@ -7,7 +7,8 @@ use warnings;
 use IPC::Run;
 
 # Connect to a database of a PostgreSQL::Test::Cluster.  %options: dbname,
-# connstr (instead of the node's), user.
+# connstr (instead of the node's), user,
+# args (of psql).
 sub new
 {
 	my ($class, $node, %options) = @_;
@@ -16,7 +17,7 @@ sub new
 	$connstr .= " user=$options{user}" if $options{user};
 	my $self = bless { in => '', out => '', err => '', count => 0 }, $class;
 	$self->{harness} = IPC::Run::start(
-		[ 'psql', '-XqAt', '-d', $connstr ],
+		[ 'psql', $options{args} // '-XqAt', '-d', $connstr ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		$self->{timer} = IPC::Run::timer(180));
 	return $self;
