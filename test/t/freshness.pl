@@ -1,0 +1,202 @@
+# Once a change has been acknowledged, no later call returns the older value:
+# writers flip flags while readers of all kinds look for a stale one.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Session;
+use Test::More;
+
+my $seconds = $ENV{FRESHNESS_SECONDS} // 6;
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "synchronous_commit = off\nmax_worker_processes = 16\nmax_parallel_workers = 4");
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION instance_features;
+	SELECT create_instance('noise' || n) FROM generate_series(1, 50) n;
+	-- What the writer is about to write, and what it has written: sequences,
+	-- since these are visible at once and in every isolation level.
+	CREATE SEQUENCE intent MINVALUE 0;
+	CREATE SEQUENCE acknowledged MINVALUE 0;
+	SELECT setval('intent', 0), setval('acknowledged', 0);
+	CREATE PROCEDURE write_for(seconds float) LANGUAGE plpgsql AS $$
+	DECLARE
+		until timestamptz := clock_timestamp() + make_interval(secs => seconds);
+		n bigint := (SELECT last_value FROM acknowledged);
+	BEGIN
+		WHILE clock_timestamp() < until LOOP
+			n := n + 1;
+			PERFORM setval('intent', n);
+			IF n % 7 < 2 THEN
+				-- By the system, with nothing set on the instance.
+				PERFORM set_instance_features('{"userSchema": null}');
+				PERFORM set_system_features(jsonb_build_object('userSchema', n % 2 = 1));
+			ELSE
+				PERFORM set_instance_features(jsonb_build_object('userSchema', n % 2 = 1));
+			END IF;
+			COMMIT;
+			PERFORM setval('acknowledged', n);
+			COMMIT;
+			PERFORM pg_sleep(0.0002);
+		END LOOP;
+	END $$;
+	CREATE PROCEDURE noise_for(seconds float) LANGUAGE plpgsql AS $$
+	DECLARE
+		until timestamptz := clock_timestamp() + make_interval(secs => seconds);
+		n bigint := 0;
+	BEGIN
+		WHILE clock_timestamp() < until LOOP
+			n := n + 1;
+			PERFORM set_instance_features(jsonb_build_object('loginDefaultOrg', n % 2 = 1), 'noise' || 1 + n % 50);
+			IF n % 5 = 0 THEN ROLLBACK; ELSE COMMIT; END IF;
+			PERFORM pg_sleep(0.001);
+		END LOOP;
+	END $$;
+	-- 1 if the answer must be right and is, 0 if a write was under way.
+	CREATE FUNCTION check_answer(before bigint, answer boolean) RETURNS integer LANGUAGE plpgsql PARALLEL SAFE AS $$
+	BEGIN
+		IF (SELECT last_value FROM intent) <> before THEN
+			RETURN 0;
+		END IF;
+		IF answer <> (before % 2 = 1) THEN
+			RAISE EXCEPTION 'stale read: % after write %', answer, before;
+		END IF;
+		RETURN 1;
+	END $$;
+	CREATE FUNCTION check_once() RETURNS integer LANGUAGE plpgsql PARALLEL SAFE AS $$
+	DECLARE
+		before bigint := (SELECT last_value FROM acknowledged);
+	BEGIN
+		RETURN check_answer(before, feature_enabled('user_schema'));
+	END $$;
+	CREATE FUNCTION check_loop(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+	DECLARE
+		checks integer := 0;
+		before bigint;
+	BEGIN
+		FOR i IN 1 .. n LOOP
+			before := (SELECT last_value FROM acknowledged);
+			checks := checks + check_answer(before, feature_enabled('user_schema'));
+			IF i % 10 = 0 THEN
+				PERFORM feature_enabled('user_schema', 'noise' || 1 + i % 50);
+			END IF;
+		END LOOP;
+		RETURN checks;
+	END $$;
+	CREATE FUNCTION check_cursor(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+	DECLARE
+		c CURSOR FOR SELECT feature_enabled('user_schema') FROM generate_series(1, n);
+		checks integer := 0;
+		before bigint;
+		answer boolean;
+	BEGIN
+		OPEN c;
+		FOR i IN 1 .. n LOOP
+			before := (SELECT last_value FROM acknowledged);
+			FETCH c INTO answer;
+			checks := checks + check_answer(before, answer);
+		END LOOP;
+		CLOSE c;
+		RETURN checks;
+	END $$;
+	CREATE TABLE rows AS SELECT generate_series(1, 4000) AS i});
+
+my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET debug_discard_caches = 0; ALTER TABLE rows SET (parallel_workers = 2);';
+like($node->safe_psql('postgres', "$parallel EXPLAIN (COSTS OFF) SELECT sum(check_once()) FROM rows WHERE i > 0"), qr/Parallel Seq Scan/, 'given a parallel query');
+
+my %readers = (
+	'autocommit' => [ '', 'SELECT check_once();' x 500, '' ],
+	'a loop in PL/pgSQL' => [ '', 'SELECT check_loop(5000);', '' ],
+	'a long transaction' => [ 'BEGIN;', 'SELECT check_once();' x 500, 'COMMIT;' ],
+	'REPEATABLE READ' => [ 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 0;', 'SELECT check_once();' x 250 . 'SELECT check_loop(1000);', 'COMMIT;' ],
+	'SERIALIZABLE' => [ 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 0;', 'SELECT check_once();' x 250 . 'SELECT check_loop(1000);', 'COMMIT;' ],
+	'prepared statements' => [ 'SET plan_cache_mode = force_generic_plan; PREPARE p AS SELECT check_once();', 'EXECUTE p;' x 500, '' ],
+	'cursors' => [ 'BEGIN;', 'SELECT check_cursor(2000);', 'COMMIT;' ],
+	'a small cache' => [ 'SET instance_features.cache_size = 1;', 'SELECT check_loop(1000);', '' ],
+	'a parallel query' => [ $parallel, 'SELECT sum(check_once()) FROM rows WHERE i > 0;', '' ],
+);
+
+my ($writer, $noise) = map { Session->new($node) } 1 .. 2;
+my $total = 0;
+for my $name (sort keys %readers)
+{
+	my ($first, $again, $last) = @{ $readers{$name} };
+	my $share = $seconds / keys %readers;
+	my $reader = Session->new($node);
+	$writer->send("CALL write_for($share)");
+	$noise->send("CALL noise_for($share)");
+	my $until = time + $share + 1;
+	my $checks = 0;
+	my $errors = '';
+	$reader->query($first);
+	while (time < $until && $errors eq '')
+	{
+		my $result = $reader->query($again);
+		$checks += $_ for grep { /^\d+$/ } split /\n/, $result;
+		$errors = $1 if $result =~ /(ERROR:.*)/;
+	}
+	$reader->query($last);
+	$reader->quit;
+	is($writer->wait . $noise->wait, '', "$name: the writers wrote");
+	is($errors, '', "$name: no stale read in $checks");
+	cmp_ok($checks, '>', 500, "$name: enough reads to tell");
+	$total += $checks;
+}
+my $writes = $node->safe_psql('postgres', 'SELECT last_value FROM acknowledged');
+diag("$total decisive reads beside $writes writes");
+
+# More messages than the queue holds, while a session sleeps.
+my $reader = Session->new($node);
+my $enabled = q{SELECT feature_enabled('user_schema')};
+$node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
+is($reader->query($enabled), 'f', 'given a session with a cache');
+$node->safe_psql('postgres', join '', map { "CREATE TEMP TABLE t$_ (a text, b text, c text); DROP TABLE t$_;" } 1 .. 400);
+$node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
+is($reader->query($enabled), 't', 'it sees a change after the message queue has overflown');
+
+# An error while the cache loads: a lock that it waits for, and a cancel.
+my $locker = Session->new($node);
+$node->safe_psql('postgres', q{SELECT reset_system_features(), create_instance('a')});
+$locker->query('BEGIN; LOCK TABLE instance_features.setting IN ACCESS EXCLUSIVE MODE');
+$reader->send(q{SELECT feature_enabled('user_schema', 'a')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}), 'a load waits for a lock');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
+is($reader->wait, 'ERROR:  canceling statement due to user request', 'and is cancelled');
+is($reader->query(q{SET lock_timeout = '10ms'; SELECT feature_enabled('user_schema', 'a'); RESET lock_timeout}), 'ERROR:  canceling statement due to lock timeout', 'or gives up');
+$locker->query('COMMIT');
+is($reader->query(q{SELECT feature_enabled('user_schema', 'a'), feature_enabled('user_schema')}), 'f|t', 'after which it loads');
+
+# An invalidation while the cache loads.
+for my $value (qw(true false))
+{
+	$node->safe_psql('postgres', qq{SELECT set_instance_features('{"oidcTokenExchange": $value}', 'noise1')});
+	$locker->query('BEGIN; LOCK TABLE instance_features.setting IN ACCESS EXCLUSIVE MODE');
+	$reader->send(q{SELECT feature_enabled('user_schema', 'a') IS NOT NULL});
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
+	$locker->query(qq{SELECT set_instance_features('{"userSchema": $value}', 'a'); COMMIT});
+	is($reader->wait, 't', "a load goes on after a change to $value");
+	is($reader->query(q{SELECT feature_enabled('user_schema', 'a')}), substr($value, 0, 1), 'and the next call sees it');
+}
+
+# Memory: bounded by the setting, and not growing.
+my $bytes = q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'instance_features%'};
+$node->safe_psql('postgres', q{INSERT INTO instance_features.scope SELECT 'instance', 'm' || n, current_user::regrole, 0, now(), now() FROM generate_series(1, 3000) n});
+my $all = q{SELECT count(*) FILTER (WHERE NOT feature_enabled('oidc_token_exchange', 'm' || n)) FROM generate_series(1, 3000) n};
+$reader->query('SET instance_features.cache_size = 100');
+is($reader->query($all), '3000', 'given reads of many instances');
+my $small = $reader->query($bytes);
+cmp_ok($small, '<', 100_000, 'the cache keeps to its size');
+$reader->query('SET instance_features.cache_size = 3000');
+$reader->query($all);
+my $large = $reader->query($bytes);
+cmp_ok($large, '>', 5 * $small, 'and takes what it may');
+$reader->query('SET instance_features.cache_size = 100');
+$reader->query(q{SELECT feature_enabled('user_schema', 'noise9')});
+cmp_ok($reader->query($bytes), '<', $large / 2, 'and gives it back when it next loads');
+
+$_->quit for $reader, $locker, $writer, $noise;
+$node->stop;
+done_testing();
