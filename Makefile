@@ -17,7 +17,8 @@ OBJS = \
 	src/request.o \
 	src/scope.o \
 	src/service.o \
-	src/store.o
+	src/store.o \
+	src/writer.o
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))

@@ -5,6 +5,7 @@ CREATE EXTENSION flag_user;
 CREATE TABLE measurement (
     section text NOT NULL,
     candidate text NOT NULL,
+    round integer NOT NULL,
     unit text NOT NULL,
     value double precision NOT NULL
 );

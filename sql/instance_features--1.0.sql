@@ -6,7 +6,8 @@
 -- so it relies on the columns' order and types, on the "C" collation of the
 -- keys and on the heap.  What a scope may be is checked by the C code of its
 -- trigger: PostgreSQL parses a CHECK constraint anew for every statement, and
--- those of this table cost a change of features a quarter of its time.
+-- those of this table cost a change of features a quarter of its time.  The
+-- fillfactors leave room for the row versions that changes leave behind.
 --
 CREATE SCHEMA instance_features;
 COMMENT ON SCHEMA instance_features IS
@@ -20,7 +21,7 @@ CREATE TABLE instance_features.scope (
     change_date timestamptz NOT NULL,
     creation_date timestamptz NOT NULL,
     PRIMARY KEY (level, id)
-) USING heap;
+) USING heap WITH (fillfactor = 70);
 COMMENT ON TABLE instance_features.scope IS
     'what owns settings: the system and each instance; the system and the instance "default" exist without a row until their first change';
 COMMENT ON COLUMN instance_features.scope.level IS
@@ -74,7 +75,7 @@ CREATE TABLE instance_features.setting (
     sequence bigint NOT NULL,
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, scope_id, feature)
-) USING heap;
+) USING heap WITH (fillfactor = 70);
 COMMENT ON TABLE instance_features.setting IS
     'the present value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';

@@ -524,15 +524,21 @@ cache_distrust(void)
 }
 
 /*
- * A copy of a scope in the current memory context.
+ * Bring the definitions up to date, without a scope.
  */
-CachedScope *
-cache_copy_scope(const CachedScope *scope)
+void
+cache_refresh_definitions(void)
 {
-	CachedScope *copy = palloc(scope->size);
+	AcceptInvalidationMessages();
+	if (definitions.generation != definitions_generation)
+	{
+		Snapshot	snapshot;
 
-	memcpy(copy, scope, scope->size);
-	return copy;
+		create_cache();
+		snapshot = store_begin_read();
+		load_definitions(snapshot);
+		store_end_read(snapshot);
+	}
 }
 
 /*

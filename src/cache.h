@@ -3,8 +3,7 @@
  * cache.h
  *	  The backend's cache of definitions, scopes and settings.
  *
- * What a function here returns is valid until the next call of one of them;
- * cache_copy_scope() makes a copy that lasts.
+ * What a function here returns is valid until the next call of one of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -74,13 +73,6 @@ scope_id(const CachedScope *scope)
 	return (const char *) scope + scope->id_offset;
 }
 
-/* The instance's id, or NULL for the system: for messages. */
-static inline const char *
-scope_instance_id(const CachedScope *scope)
-{
-	return scope->level == LEVEL_SYSTEM ? NULL : scope_id(scope);
-}
-
 static inline const Jsonb *
 setting_value(const CachedScope *scope, const CachedSetting *setting)
 {
@@ -105,7 +97,7 @@ extern void cache_register_callback(CacheCallback callback, void *arg);
 extern void cache_unregister_callback(CacheCallback callback, void *arg);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
 extern void cache_distrust(void);
-extern CachedScope *cache_copy_scope(const CachedScope *scope);
+extern void cache_refresh_definitions(void);
 
 /* These load nothing: they go with the scope that was found last. */
 extern const FeatureDefinition *cache_definitions(int *count);

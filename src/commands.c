@@ -3,12 +3,9 @@
  * commands.c
  *	  SQL-callable writers: set, reset, create, drop, owners.
  *
- * A writer reads its request, finds the scope and checks the permission
- * before it takes a lock, and finds and checks again under the lock.  Setting
- * features mostly needs no lock of its own: the update that advances the
- * scope's sequence succeeds only if the scope is as the cache knows it.
- *
- * What is found is copied, since triggers on our tables may use the cache.
+ * A writer reads its request, finds the scope's row and checks the permission,
+ * all before it takes a lock; then it locks the row, checks again what may have
+ * changed meanwhile, and writes.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,68 +42,90 @@ prevent_if_read_only(const char *function)
 }
 
 /*
- * A copy of a scope that the current role may change.
+ * Make a row for a scope that exists implicitly, or wait for who does.  Raises
+ * no_data_found if there is no such scope, serialization_failure if it came to
+ * be after the transaction's snapshot.
  */
-static CachedScope *
-find_changeable(const ScopeName *name, FeaturePermission permission)
+static void
+make_scope_row(const ScopeName *name, FeaturePermission permission)
 {
-	const CachedScope *scope = find_scope(name);
+	const CachedScope *scope;
+	ScopeRow	row;
 
-	check_scope_permission(scope, permission);
-	return cache_copy_scope(scope);
-}
-
-/*
- * Lock the row of a scope until the transaction ends, making one for a scope
- * that exists implicitly.  Returns a copy of the scope as it is then.  Raises
- * no_data_found if it was dropped, serialization_failure if it came to be
- * after the transaction's snapshot.
- */
-static CachedScope *
-lock_scope(const ScopeName *name)
-{
-	bool		inserted = false;
-	bool		locked = false;
-
-	while (!locked)
+	/* The transaction saw no row, so a cached one is outdated. */
+	cache_distrust();
+	scope = find_scope(name);
+	row = scope->row;
+	if (scope->stored)
 	{
-		CachedScope *scope = cache_copy_scope(find_scope(name));
-		StoreWrite	write;
-
-		CHECK_FOR_INTERRUPTS();
-
-		/* Nobody else had a row, and ours did not come to be. */
-		if (!scope->stored && inserted)
-			report_suppressed_change(scope_instance_id(scope));
-
-		store_begin_write(&write);
-		if (scope->stored)
-			locked = store_lock_scope(name);
-		else
-		{
-			locked = store_insert_scope(name, &scope->row);
-			inserted = true;
-		}
-		store_end_write(&write);
-
-		/* We may have waited for somebody, and be ahead of the message. */
-		cache_distrust();
-
-		if (!locked && scope->stored && IsolationUsesXactSnapshot())
+		if (IsolationUsesXactSnapshot())
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent update")));
+		return;
 	}
 
-	return cache_copy_scope(find_scope(name));
+	check_permission(name, row.owner, permission);
+	(void) store_insert_scope(name, &row);
 }
 
 /*
- * Of the requested changes, those that make a difference to a scope: a list
- * of EventRow, whose feature, old_value and value are filled in.
+ * Lock a scope that the current role has a permission on until the transaction
+ * ends.  Raises no_data_found, insufficient_privilege, or
+ * serialization_failure.
+ */
+static LockedScope
+lock_scope(const ScopeName *name, FeaturePermission permission)
+{
+	LockedScope scope;
+	bool		made = false;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!store_find_scope(name, &scope))
+		{
+			/* A trigger keeps it from being made? */
+			if (made)
+				report_suppressed_change(message_id(name));
+			make_scope_row(name, permission);
+			continue;
+		}
+
+		if (!OidIsValid(scope.row.owner))
+			report_instance_not_found(message_id(name));
+		check_permission(name, scope.row.owner, permission);
+
+		if (store_lock_scope(name, &scope))
+		{
+			/* Its owner may be another one by now. */
+			if (!OidIsValid(scope.row.owner))
+				report_instance_not_found(message_id(name));
+			check_permission(name, scope.row.owner, permission);
+			return scope;
+		}
+	}
+}
+
+/*
+ * The settings of a scope that is locked, a list of SettingRow.
  */
 static List *
-list_differences(const CachedScope *scope, List *requested)
+read_settings(const ScopeName *name)
+{
+	Snapshot	snapshot = store_begin_read();
+	List	   *settings = store_read_settings(snapshot, name);
+
+	store_end_read(snapshot);
+	return settings;
+}
+
+/*
+ * Of the requested changes, those that make a difference to a scope with these
+ * settings: a list of EventRow, for store_append().
+ */
+static List *
+list_differences(FeatureLevel level, List *settings, List *requested)
 {
 	List	   *events = NIL;
 	ListCell   *lc;
@@ -114,29 +133,30 @@ list_differences(const CachedScope *scope, List *requested)
 	foreach(lc, requested)
 	{
 		const RequestedChange *change = lfirst(lc);
-		int			feature = cache_find_feature(change->key,
-												 strlen(change->key));
-		const CachedSetting *setting = cache_find_setting(scope, feature);
-		const Jsonb *old_value = setting ? setting_value(scope, setting) : NULL;
+		const SettingRow *setting = NULL;
 		EventRow   *event;
+		ListCell   *known;
 
-		/* It was there when the request was read. */
-		if (feature < 0)
-			report_unknown_feature(change->key, strlen(change->key), NULL);
-		if (old_value == NULL && change->value == NULL)
+		foreach(known, settings)
+		{
+			if (strcmp(((SettingRow *) lfirst(known))->feature,
+					   change->key) == 0)
+				setting = lfirst(known);
+		}
+		if (setting == NULL && change->value == NULL)
 			continue;
-		if (old_value != NULL && change->value != NULL &&
-			compareJsonbContainers(unconstify(JsonbContainer *,
-											  &old_value->root),
+		if (setting != NULL && change->value != NULL &&
+			compareJsonbContainers(&setting->value->root,
 								   &change->value->root) == 0)
 			continue;
 
 		event = palloc0(sizeof(EventRow));
-		event->event_type = psprintf("feature.%s.%s.%s",
-									 level_name(scope->level), change->key,
+		event->setting = setting;
+		event->event_type = psprintf("feature.%s.%s.%s", level_name(level),
+									 change->key,
 									 change->value ? "set" : "unset");
 		event->feature = change->key;
-		event->old_value = old_value;
+		event->old_value = setting ? setting->value : NULL;
 		event->value = change->value;
 		events = lappend(events, event);
 	}
@@ -144,75 +164,28 @@ list_differences(const CachedScope *scope, List *requested)
 	return events;
 }
 
-/*
- * Append events to a scope, whose present state is "known", and apply them to
- * its settings.  False, and nothing changed, if the scope's state is another
- * one by now.
- */
-static bool
-apply_events(const ScopeName *name, const CachedScope *known, List *events,
-			 List *changed_keys, FeatureDetails *details)
+static FeatureDetails
+locked_details(const ScopeName *name, const LockedScope *scope)
 {
-	const char *editor = GetUserNameFromId(GetUserId(), false);
-	TimestampTz change_date = GetCurrentTimestamp();
-	int64		sequence = known->row.sequence;
-	StoreWrite	write;
-	ListCell   *lc;
+	FeatureDetails details;
 
-	store_begin_write(&write);
-	if (!store_advance_scope(name, &known->row, list_length(events),
-							 &change_date))
-	{
-		store_end_write(&write);
-		return false;
-	}
-
-	foreach(lc, events)
-	{
-		EventRow   *event = lfirst(lc);
-
-		event->sequence = ++sequence;
-		event->editor = editor;
-		event->creation_date = change_date;
-		store_append_event(name, event);
-
-		if (event->feature == NULL)
-			store_delete_settings(name);
-		else if (event->value == NULL)
-			store_delete_setting(name, event->feature);
-		else
-		{
-			SettingRow	setting = {
-				.feature = unconstify(char *, event->feature),
-				.value = unconstify(Jsonb *, event->value),
-				.sequence = sequence,
-				.change_date = change_date
-			};
-
-			store_put_setting(name, &setting, event->old_value != NULL);
-		}
-	}
-	store_end_write(&write);
-
-	notify_change(name, sequence, change_date, changed_keys);
-
-	details->sequence = sequence;
-	details->change_date = change_date;
-	details->resource_owner = scope_id(known);
-	return true;
+	details.sequence = scope->row.sequence;
+	details.change_date = scope->row.change_date;
+	details.resource_owner = pnstrdup(name->id, name->len);
+	return details;
 }
 
-/* The features of the events, for the notification. */
-static List *
-event_keys(List *events)
+/*
+ * Append events to a locked scope and tell listeners which features they
+ * change.
+ */
+static FeatureDetails
+append_events(const ScopeName *name, LockedScope *scope, List *events,
+			  List *keys)
 {
-	List	   *keys = NIL;
-	ListCell   *lc;
-
-	foreach(lc, events)
-		keys = lappend(keys, unconstify(char *,
-										((EventRow *) lfirst(lc))->feature));
-	return keys;
+	store_append(name, scope, events);
+	notify_change(name, scope->row.sequence, scope->row.change_date, keys);
+	return locked_details(name, scope);
 }
 
 /*
@@ -224,43 +197,26 @@ set_features(const ScopeName *name, const Jsonb *features,
 			 const int64 *expected_sequence)
 {
 	List	   *requested;
-	CachedScope *scope;
-	bool		locked = false;
+	LockedScope scope;
+	List	   *events;
+	List	   *keys = NIL;
+	ListCell   *lc;
 
-	/* A bad request is reported even for a scope that does not exist. */
-	(void) cache_find_scope(name);
+	cache_refresh_definitions();
 	requested = parse_request(features);
 
-	scope = find_changeable(name, PERMISSION_WRITE);
-	for (;;)
-	{
-		bool		as_expected;
-		List	   *events = NIL;
-		FeatureDetails details;
+	scope = lock_scope(name, PERMISSION_WRITE);
+	if (expected_sequence != NULL && *expected_sequence != scope.row.sequence)
+		report_sequence_mismatch(message_id(name), scope.row.sequence,
+								 *expected_sequence);
+	events = list_differences(name->level, read_settings(name), requested);
+	if (events == NIL)
+		return locked_details(name, &scope);
 
-		as_expected = expected_sequence == NULL ||
-			*expected_sequence == scope->row.sequence;
-		if (as_expected)
-			events = list_differences(scope, requested);
-		if (events != NIL && scope->stored &&
-			apply_events(name, scope, events, event_keys(events), &details))
-			return details;
-
-		if (locked)
-		{
-			if (!as_expected)
-				report_sequence_mismatch(scope_instance_id(scope),
-										 scope->row.sequence,
-										 *expected_sequence);
-			if (events != NIL)
-				report_suppressed_change(scope_instance_id(scope));
-			return scope_details(scope);
-		}
-
-		scope = lock_scope(name);
-		check_scope_permission(scope, PERMISSION_WRITE);
-		locked = true;
-	}
+	foreach(lc, events)
+		keys = lappend(keys, unconstify(char *,
+										((EventRow *) lfirst(lc))->feature));
+	return append_events(name, &scope, events, keys);
 }
 
 /*
@@ -269,28 +225,18 @@ set_features(const ScopeName *name, const Jsonb *features,
 FeatureDetails
 reset_features(const ScopeName *name)
 {
-	CachedScope *scope;
-	const FeatureDefinition *definitions;
-	int			ndefinitions;
-	List	   *keys = NIL;
+	LockedScope scope = lock_scope(name, PERMISSION_DELETE);
 	EventRow	event = {0};
-	FeatureDetails details;
+	List	   *keys = NIL;
+	ListCell   *lc;
 
-	(void) find_changeable(name, PERMISSION_DELETE);
-	scope = lock_scope(name);
-	check_scope_permission(scope, PERMISSION_DELETE);
-	if (scope->nsettings == 0)
-		return scope_details(scope);
+	foreach(lc, read_settings(name))
+		keys = lappend(keys, ((SettingRow *) lfirst(lc))->feature);
+	if (keys == NIL)
+		return locked_details(name, &scope);
 
-	definitions = cache_definitions(&ndefinitions);
-	for (int i = 0; i < scope->nsettings; i++)
-		keys = lappend(keys,
-					   pstrdup(definitions[scope->settings[i].feature].key));
-
-	event.event_type = psprintf("feature.%s.reset", level_name(scope->level));
-	if (!apply_events(name, scope, list_make1(&event), keys, &details))
-		report_suppressed_change(scope_instance_id(scope));
-	return details;
+	event.event_type = psprintf("feature.%s.reset", level_name(name->level));
+	return append_events(name, &scope, list_make1(&event), keys);
 }
 
 /*
@@ -379,36 +325,24 @@ Datum
 create_feature_instance(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
-	char	   *id;
 	ScopeRow	row;
-	StoreWrite	write;
-	bool		created;
 	FeatureDetails details;
 
 	prevent_if_read_only("create_instance()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("instance_id");
 	name = instance_argument(fcinfo, 0);
-	id = pnstrdup(name.id, name.len);
 
-	(void) find_scope(&system_scope_name);
-	check_system_permission(id, PERMISSION_WRITE);
+	check_permission(&name, InvalidOid, PERMISSION_SYSTEM_WRITE);
 	row.owner = PG_ARGISNULL(1) ? GetUserId() : role_argument(fcinfo, 1);
-	if (cache_find_scope(&name) != NULL)
-		report_instance_exists(id);
-
 	row.sequence = 0;
 	row.change_date = row.creation_date = GetCurrentTimestamp();
-	store_begin_write(&write);
-	created = store_insert_scope(&name, &row) ||
-		store_revive_scope(&name, &row);
-	store_end_write(&write);
-	if (!created)
-		report_instance_exists(id);
+	if (cache_find_scope(&name) != NULL || !store_create_scope(&name, &row))
+		report_instance_exists(message_id(&name));
 
 	details.sequence = row.sequence;
 	details.change_date = row.change_date;
-	details.resource_owner = id;
+	details.resource_owner = pnstrdup(name.id, name.len);
 	return details_datum(fcinfo, &details);
 }
 
@@ -419,24 +353,18 @@ Datum
 drop_feature_instance(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
-	CachedScope *scope;
-	StoreWrite	write;
+	LockedScope scope;
 
 	prevent_if_read_only("drop_instance()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("instance_id");
 	name = instance_argument(fcinfo, 0);
 
-	check_system_permission(scope_id(find_scope(&name)), PERMISSION_DELETE);
-	scope = lock_scope(&name);
-	check_system_permission(scope_id(scope), PERMISSION_DELETE);
-
-	store_begin_write(&write);
+	scope = lock_scope(&name, PERMISSION_SYSTEM_DELETE);
 	store_delete_scope(&name);
-	store_end_write(&write);
 
 	/* Not an event, but what listeners know of the instance is void. */
-	notify_change(&name, scope->row.sequence, GetCurrentTimestamp(), NIL);
+	notify_change(&name, scope.row.sequence, GetCurrentTimestamp(), NIL);
 	PG_RETURN_VOID();
 }
 
@@ -446,19 +374,20 @@ drop_feature_instance(PG_FUNCTION_ARGS)
 static void
 alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 {
+	const CachedScope *scope;
 	Oid			owner;
-	StoreWrite	write;
 
 	if (PG_ARGISNULL(argno))
 		report_null_argument("owner");
-	(void) find_changeable(name, PERMISSION_WRITE);
-	owner = role_argument(fcinfo, argno);
-	check_new_owner(find_scope(name), owner);
-	check_new_owner(lock_scope(name), owner);
 
-	store_begin_write(&write);
+	/* All that can be wrong, before any lock. */
+	scope = find_scope(name);
+	check_permission(name, scope->row.owner, PERMISSION_WRITE);
+	owner = role_argument(fcinfo, argno);
+	check_new_owner(name, find_scope(name)->row.owner, owner);
+
+	check_new_owner(name, lock_scope(name, PERMISSION_WRITE).row.owner, owner);
 	store_set_owner(name, owner);
-	store_end_write(&write);
 }
 
 /*

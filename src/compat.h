@@ -10,8 +10,11 @@
 #ifndef IF_COMPAT_H
 #define IF_COMPAT_H
 
+#include "executor/executor.h"
+#include "parser/parse_relation.h"
+#include "storage/lockdefs.h"
 #include "utils/acl.h"
-#include "utils/relcache.h"
+#include "utils/rel.h"
 
 #if PG_VERSION_NUM < 150000
 #error "instance_features needs PostgreSQL 15 or later"
@@ -30,5 +33,55 @@
 #else
 #define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
+
+/* Since 16, an EPQState knows its result relations. */
+#if PG_VERSION_NUM >= 160000
+#define init_epq_state(epqstate, estate) \
+	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1, NIL)
+#else
+#define init_epq_state(epqstate, estate) \
+	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
+#endif
+
+/*
+ * Give an executor state a range table of open tables, to be changed in these
+ * columns.  Since 16, the columns are in an RTEPermissionInfo; since 18, the
+ * executor is told which tables it may open.
+ */
+static inline void
+init_range_table(EState *estate, int ntables, const Relation *rels,
+				 Bitmapset *const *updated_columns)
+{
+	List	   *range_table = NIL;
+#if PG_VERSION_NUM >= 160000
+	List	   *permissions = NIL;
+#endif
+
+	for (int i = 0; i < ntables; i++)
+	{
+		RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+		rte->rtekind = RTE_RELATION;
+		rte->relid = RelationGetRelid(rels[i]);
+		rte->relkind = rels[i]->rd_rel->relkind;
+		rte->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+		addRTEPermissionInfo(&permissions, rte)->updatedCols =
+			updated_columns[i];
+#else
+		rte->updatedCols = updated_columns[i];
+#endif
+		range_table = lappend(range_table, rte);
+	}
+
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, range_table, permissions,
+					   bms_add_range(NULL, 1, ntables));
+#elif PG_VERSION_NUM >= 160000
+	ExecInitRangeTable(estate, range_table, permissions);
+#else
+	ExecInitRangeTable(estate, range_table);
+#endif
+}
 
 #endif							/* IF_COMPAT_H */

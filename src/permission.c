@@ -6,7 +6,7 @@
  * The rule: rights come from ownership alone.  The current role may change a
  * scope if it has the privileges of the scope's owner or of the system's,
  * which members have unless their membership is not inherited, and superusers
- * always.  The checks go with the scope that was found last in the cache.
+ * always.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,70 +14,74 @@
 
 #include "miscadmin.h"
 
+#include "cache.h"
 #include "compat.h"
 #include "errors.h"
 #include "permission.h"
 
 /* As the service names them. */
-static const char *const permission_names[][2] =
+static const char *
+permission_name(FeatureLevel level, FeaturePermission permission)
 {
-	[LEVEL_SYSTEM] = {
-		[PERMISSION_WRITE] = "system.feature.write",
-		[PERMISSION_DELETE] = "system.feature.delete"
-	},
-	[LEVEL_INSTANCE] = {
-		[PERMISSION_WRITE] = "iam.feature.write",
-		[PERMISSION_DELETE] = "iam.feature.delete"
+	switch (permission)
+	{
+		case PERMISSION_WRITE:
+			return level == LEVEL_SYSTEM ? "system.feature.write" :
+				"iam.feature.write";
+		case PERMISSION_DELETE:
+			return level == LEVEL_SYSTEM ? "system.feature.delete" :
+				"iam.feature.delete";
+		case PERMISSION_SYSTEM_WRITE:
+			return "system.feature.write";
+		case PERMISSION_SYSTEM_DELETE:
+			return "system.feature.delete";
 	}
-};
-
-/*
- * Raise insufficient_privilege unless the current role may change a scope.
- */
-void
-check_scope_permission(const CachedScope *scope, FeaturePermission permission)
-{
-	if (!has_privs_of_role(GetUserId(), scope->row.owner) &&
-		!has_privs_of_role(GetUserId(), cache_system_owner()))
-		report_permission_denied(scope_instance_id(scope),
-								 permission_names[scope->level][permission],
-								 scope->row.owner);
+	return NULL;				/* keep the compiler quiet */
 }
 
 /*
- * Raise insufficient_privilege unless the current role owns the system, which
- * is what creating and dropping an instance takes.
+ * Raise insufficient_privilege unless the current role has a permission on a
+ * scope that belongs to "owner".  This may load the cache.
  */
 void
-check_system_permission(const char *instance_id, FeaturePermission permission)
+check_permission(const ScopeName *name, Oid owner,
+				 FeaturePermission permission)
 {
-	Oid			owner = cache_system_owner();
+	bool		is_systems = permission == PERMISSION_SYSTEM_WRITE ||
+	permission == PERMISSION_SYSTEM_DELETE;
+	Oid			system_owner;
 
-	if (!has_privs_of_role(GetUserId(), owner))
-		report_permission_denied(instance_id,
-								 permission_names[LEVEL_SYSTEM][permission],
-								 owner);
+	if (!is_systems && has_privs_of_role(GetUserId(), owner))
+		return;
+
+	(void) cache_find_scope(&system_scope_name);
+	system_owner = cache_system_owner();
+	if (!has_privs_of_role(GetUserId(), system_owner))
+		report_permission_denied(message_id(name),
+								 permission_name(name->level, permission),
+								 is_systems ? system_owner : owner);
 }
 
 /*
  * Raise insufficient_privilege unless the current role may give a scope to
- * "owner": it owns the scope and could become that role.  The system's owner
- * may give an instance to any role.
+ * "new_owner": it owns the scope and could become that role.  The system's
+ * owner may give an instance to any role.
  */
 void
-check_new_owner(const CachedScope *scope, Oid owner)
+check_new_owner(const ScopeName *name, Oid owner, Oid new_owner)
 {
-	check_scope_permission(scope, PERMISSION_WRITE);
-
-	if (scope->level == LEVEL_INSTANCE &&
-		has_privs_of_role(GetUserId(), cache_system_owner()))
+	check_permission(name, owner, PERMISSION_WRITE);
+	if (may_become_role(GetUserId(), new_owner))
 		return;
-	if (!may_become_role(GetUserId(), owner))
+
+	(void) cache_find_scope(&system_scope_name);
+	if (name->level == LEVEL_SYSTEM ||
+		!has_privs_of_role(GetUserId(), cache_system_owner()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to give %s to role \"%s\"",
-						scope_words(scope_instance_id(scope)),
-						GetUserNameFromId(owner, false)),
+						scope_words(message_id(name)),
+						GetUserNameFromId(new_owner, false)),
 				 errdetail("Permission \"%s\" goes only to roles that the present owner is a member of.",
-						   permission_names[scope->level][PERMISSION_WRITE])));
+						   permission_name(name->level, PERMISSION_WRITE))));
 }

@@ -8,18 +8,19 @@
 #ifndef IF_PERMISSION_H
 #define IF_PERMISSION_H
 
-#include "cache.h"
+#include "store.h"
 
+/* What it takes to do something to a scope. */
 typedef enum FeaturePermission
 {
-	PERMISSION_WRITE,
-	PERMISSION_DELETE
+	PERMISSION_WRITE,			/* of the scope's owner */
+	PERMISSION_DELETE,
+	PERMISSION_SYSTEM_WRITE,	/* of the system's owner */
+	PERMISSION_SYSTEM_DELETE
 } FeaturePermission;
 
-extern void check_scope_permission(const CachedScope *scope,
-								   FeaturePermission permission);
-extern void check_system_permission(const char *instance_id,
-									FeaturePermission permission);
-extern void check_new_owner(const CachedScope *scope, Oid owner);
+extern void check_permission(const ScopeName *name, Oid owner,
+							 FeaturePermission permission);
+extern void check_new_owner(const ScopeName *name, Oid owner, Oid new_owner);
 
 #endif							/* IF_PERMISSION_H */

@@ -290,7 +290,7 @@ feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
 {
 	Snapshot	snapshot;
 
-	check_scope_permission(find_scope(name), PERMISSION_WRITE);
+	check_permission(name, find_scope(name)->row.owner, PERMISSION_WRITE);
 
 	InitMaterializedSRF(fcinfo, 0);
 	snapshot = store_begin_read();

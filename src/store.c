@@ -13,9 +13,10 @@
  * may alter them.  Hence every open checks that the columns read here still
  * are what they were made as.
  *
- * Writing is done with SPI as the owner of the tables, so that ordinary
- * triggers fire, with that owner's rights.  The statements name every object
- * and operator with its schema: they run under the caller's search_path.
+ * Writing is done as the owner of the tables, so that ordinary triggers fire
+ * with that owner's rights.  What every change of features does goes by
+ * writer.c, what is rare by SPI.  The statements name every object and
+ * operator with its schema: they run under the caller's search_path.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_collation_d.h"
@@ -44,19 +46,21 @@
 #include "compat.h"
 #include "errors.h"
 #include "store.h"
+#include "writer.h"
 
 #define EXTENSION_NAME "instance_features"
 #define EXTENSION_SCHEMA "instance_features"
 
 typedef enum StoreTable
 {
-	TABLE_SCOPE,
-	TABLE_FEATURE,
+	TABLE_SCOPE,				/* those that a change of features writes */
 	TABLE_SETTING,
 	TABLE_EVENT,
+	TABLE_FEATURE,				/* and the others */
 	TABLE_INVALIDATION
 } StoreTable;
 
+#define NUM_WRITTEN (TABLE_EVENT + 1)
 #define NUM_TABLES (TABLE_INVALIDATION + 1)
 
 /* Column numbers. */
@@ -153,6 +157,16 @@ level_name(FeatureLevel level)
 }
 
 /*
+ * The instance's id as a palloc'd string, or NULL for the system: what the
+ * reports of errors.h want.
+ */
+const char *
+message_id(const ScopeName *name)
+{
+	return name->level == LEVEL_SYSTEM ? NULL : pnstrdup(name->id, name->len);
+}
+
+/*
  * The OID of one of the tables, InvalidOid if the extension is not installed
  * in this database.
  */
@@ -217,13 +231,13 @@ store_found_missing(void)
 }
 
 /*
- * Open one of the tables for reading and check that it still has the columns
- * that this file reads.
+ * Open one of the tables and check that it still has the columns that this
+ * file knows.
  */
 static Relation
-open_table(StoreTable table)
+open_table(StoreTable table, LOCKMODE lockmode)
 {
-	Relation	rel = table_open(resolve_table(table), AccessShareLock);
+	Relation	rel = table_open(resolve_table(table), lockmode);
 	TupleDesc	desc = RelationGetDescr(rel);
 	bool		intact;
 
@@ -399,8 +413,8 @@ Datum
 instance_features_invalidate(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	Relation	rel;
 	Oid			relid;
-	Oid			namespace_oid;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -408,17 +422,18 @@ instance_features_invalidate(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be called as a trigger",
 						"instance_features.invalidate")));
 
-	relid = RelationGetRelid(trigdata->tg_relation);
-	namespace_oid = RelationGetNamespace(trigdata->tg_relation);
-	if (relid == get_relname_relid(tables[TABLE_SCOPE].name, namespace_oid) &&
+	rel = trigdata->tg_relation;
+	if (strcmp(RelationGetRelationName(rel), tables[TABLE_SCOPE].name) == 0 &&
 		TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) &&
 		!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-		check_scope_row(trigdata->tg_relation,
-						TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
+		check_scope_row(rel, TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
 						trigdata->tg_newtuple : trigdata->tg_trigtuple);
-	if (relid != get_relname_relid(tables[TABLE_FEATURE].name, namespace_oid))
+
+	if (strcmp(RelationGetRelationName(rel), tables[TABLE_FEATURE].name) == 0)
+		relid = RelationGetRelid(rel);
+	else
 		relid = get_relname_relid(tables[TABLE_INVALIDATION].name,
-								  namespace_oid);
+								  RelationGetNamespace(rel));
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
 
@@ -486,7 +501,7 @@ begin_scope_scan(Relation rel, Snapshot snapshot, const ScopeName *name,
 bool
 store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
 {
-	Relation	rel = open_table(TABLE_SCOPE);
+	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
 	SysScanDesc scan;
 	ScanKeyData keys[2];
 	HeapTuple	tuple;
@@ -513,7 +528,7 @@ store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
 List *
 store_read_features(Snapshot snapshot)
 {
-	Relation	rel = open_table(TABLE_FEATURE);
+	Relation	rel = open_table(TABLE_FEATURE, AccessShareLock);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *rows = NIL;
@@ -547,7 +562,7 @@ store_read_features(Snapshot snapshot)
 List *
 store_read_settings(Snapshot snapshot, const ScopeName *name)
 {
-	Relation	rel = open_table(TABLE_SETTING);
+	Relation	rel = open_table(TABLE_SETTING, AccessShareLock);
 	SysScanDesc scan;
 	ScanKeyData keys[2];
 	HeapTuple	tuple;
@@ -558,6 +573,7 @@ store_read_settings(Snapshot snapshot, const ScopeName *name)
 	{
 		SettingRow *row = palloc(sizeof(SettingRow));
 
+		row->tid = tuple->t_self;
 		row->feature = get_text_column(tuple, Anum_setting_feature, rel);
 		row->value = get_jsonb_column(tuple, Anum_setting_value, rel);
 		row->sequence =
@@ -581,7 +597,7 @@ void
 store_read_events(Snapshot snapshot, const ScopeName *name,
 				  EventCallback callback, void *arg)
 {
-	Relation	rel = open_table(TABLE_EVENT);
+	Relation	rel = open_table(TABLE_EVENT, AccessShareLock);
 	Oid			index_oid = primary_key_index(rel);
 	Relation	index;
 	SysScanDesc scan;
@@ -632,49 +648,104 @@ store_read_events(Snapshot snapshot, const ScopeName *name,
 }
 
 /*
- * Become the owner of the tables, and let SPI be used.  An error undoes both:
- * the abort of the (sub)transaction restores user id and SPI.
+ * Find the row of a scope, as the transaction sees it.  False if it sees none.
  */
-void
-store_begin_write(StoreWrite *write)
+bool
+store_find_scope(const ScopeName *name, LockedScope *scope)
 {
-	Relation	rel = open_table(TABLE_SCOPE);
-	Oid			owner = rel->rd_rel->relowner;
+	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	bool		found;
 
+	scan = begin_scope_scan(rel, snapshot, name, keys);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		scope->tid = tuple->t_self;
+		get_scope_row(tuple, rel, &scope->row);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 
-	SPI_connect();
-	GetUserIdAndSecContext(&write->save_userid, &write->save_sec_context);
+	return found;
+}
+
+/*
+ * Lock the row that was found until the transaction ends, after waiting for
+ * others that have it locked, and read it again.  False if there is no row of
+ * that name any more.  Raises serialization_failure as an UPDATE would.
+ */
+bool
+store_lock_scope(const ScopeName *name, LockedScope *scope)
+{
+	Relation	rel = open_table(TABLE_SCOPE, RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		locked;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	locked = writer_lock(rel, &scope->tid, slot);
+	PopActiveSnapshot();
+	if (locked)
+	{
+		bool		should_free;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+
+		scope->tid = slot->tts_tid;
+		get_scope_row(tuple, rel, &scope->row);
+		locked = strlen(id) == name->len && memcmp(id, name->id, name->len) == 0;
+		if (should_free)
+			heap_freetuple(tuple);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+
+	return locked;
+}
+
+/*
+ * Become the owner of the tables.  An error undoes it: the abort of the
+ * (sub)transaction restores the user id.
+ */
+typedef struct SavedUser
+{
+	Oid			userid;
+	int			sec_context;
+} SavedUser;
+
+static void
+become_owner(Oid owner, SavedUser *saved)
+{
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	SetUserIdAndSecContext(owner,
-						   write->save_sec_context |
+						   saved->sec_context |
 						   SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
 }
 
-void
-store_end_write(StoreWrite *write)
+static void
+become_caller(const SavedUser *saved)
 {
-	SetUserIdAndSecContext(write->save_userid, write->save_sec_context);
-	SPI_finish();
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
 
 /* The statements, each prepared at its first use and kept. */
 #define EQ " OPERATOR(pg_catalog.=) "
-#define MAX_PARAMS 9
+#define MAX_PARAMS 6
 
 typedef enum StatementId
 {
 	INSERT_SCOPE,
 	REVIVE_SCOPE,
-	LOCK_SCOPE,
-	ADVANCE_SCOPE,
 	SET_OWNER,
 	DELETE_SCOPE,
 	BURY_DEFAULT,
-	APPEND_EVENT,
 	DELETE_EVENTS,
-	PUT_SETTING,
-	CHANGE_SETTING,
 	DELETE_SETTING,
 	DELETE_SETTINGS
 } StatementId;
@@ -704,20 +775,6 @@ static Statement statements[] =
 		6, {TEXTOID, TEXTOID, REGROLEOID, INT8OID, TIMESTAMPTZOID,
 		TIMESTAMPTZOID}
 	},
-	[LOCK_SCOPE] = {
-		"SELECT FROM instance_features.scope AS s"
-		" WHERE s.level" EQ "$1 AND s.id" EQ "$2 FOR NO KEY UPDATE",
-		2, {TEXTOID, TEXTOID}
-	},
-	[ADVANCE_SCOPE] = {
-		"UPDATE instance_features.scope AS s"
-		" SET sequence = s.sequence OPERATOR(pg_catalog.+) $5,"
-		" change_date = GREATEST(s.change_date, $6)"
-		" WHERE s.level" EQ "$1 AND s.id" EQ "$2"
-		" AND s.owner" EQ "$3 AND s.sequence" EQ "$4"
-		" RETURNING s.change_date",
-		6, {TEXTOID, TEXTOID, REGROLEOID, INT8OID, INT8OID, TIMESTAMPTZOID}
-	},
 	[SET_OWNER] = {
 		"UPDATE instance_features.scope AS s SET owner = $3"
 		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
@@ -733,33 +790,10 @@ static Statement statements[] =
 		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
 		2, {TEXTOID, TEXTOID}
 	},
-	[APPEND_EVENT] = {
-		"INSERT INTO instance_features.event AS e"
-		" (level, scope_id, sequence, event_type, feature, old_value, value,"
-		" editor, creation_date)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-		9, {TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID,
-		TEXTOID, TIMESTAMPTZOID}
-	},
 	[DELETE_EVENTS] = {
 		"DELETE FROM instance_features.event AS e"
 		" WHERE e.level" EQ "$1 AND e.scope_id" EQ "$2",
 		2, {TEXTOID, TEXTOID}
-	},
-	[PUT_SETTING] = {
-		"INSERT INTO instance_features.setting AS s"
-		" (level, scope_id, feature, value, sequence, change_date)"
-		" VALUES ($1, $2, $3, $4, $5, $6)"
-		" ON CONFLICT (level, scope_id, feature) DO UPDATE"
-		" SET value = EXCLUDED.value, sequence = EXCLUDED.sequence,"
-		" change_date = EXCLUDED.change_date",
-		6, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}
-	},
-	[CHANGE_SETTING] = {
-		"UPDATE instance_features.setting AS s"
-		" SET value = $4, sequence = $5, change_date = $6"
-		" WHERE s.level" EQ "$1 AND s.scope_id" EQ "$2 AND s.feature" EQ "$3",
-		6, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID, TIMESTAMPTZOID}
 	},
 	[DELETE_SETTING] = {
 		"DELETE FROM instance_features.setting AS s"
@@ -774,17 +808,33 @@ static Statement statements[] =
 };
 
 /*
- * Run a statement on a scope.  Its first two parameters are the scope's level
- * and id; "params" are the others.  Returns the number of rows.
+ * Run a statement on a scope as the owner of the tables.  Its first two
+ * parameters are the scope's level and id; "params" are the others.  Returns
+ * the number of rows.
  */
 static uint64
 execute(StatementId id, const ScopeName *name, const NullableDatum *params)
 {
 	Statement  *statement = &statements[id];
+	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
+	SavedUser	caller;
 	Datum		values[MAX_PARAMS];
 	char		nulls[MAX_PARAMS];
 	int			result;
+	uint64		processed;
 
+	values[0] = CStringGetTextDatum(level_name(name->level));
+	values[1] = PointerGetDatum(scope_id_text(name));
+	nulls[0] = nulls[1] = ' ';
+	for (int i = 2; i < statement->nparams; i++)
+	{
+		values[i] = params[i - 2].value;
+		nulls[i] = params[i - 2].isnull ? 'n' : ' ';
+	}
+
+	SPI_connect();
+	become_owner(rel->rd_rel->relowner, &caller);
+	table_close(rel, AccessShareLock);
 	if (statement->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare(statement->query, statement->nparams,
@@ -796,34 +846,35 @@ execute(StatementId id, const ScopeName *name, const NullableDatum *params)
 		SPI_keepplan(plan);
 		statement->plan = plan;
 	}
-
-	values[0] = CStringGetTextDatum(level_name(name->level));
-	values[1] = PointerGetDatum(scope_id_text(name));
-	nulls[0] = nulls[1] = ' ';
-	for (int i = 2; i < statement->nparams; i++)
-	{
-		values[i] = params[i - 2].value;
-		nulls[i] = params[i - 2].isnull ? 'n' : ' ';
-	}
-
 	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
 	if (result < 0)
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
+	processed = SPI_processed;
+	become_caller(&caller);
+	SPI_finish();
 
-	return SPI_processed;
+	return processed;
 }
 
 /*
- * The same where a row must be written: nothing but a trigger can keep it
+ * Raise an error unless a row was written: nothing but a trigger can keep it
  * from being so.
+ */
+static void
+check_written(bool written, const ScopeName *name)
+{
+	if (!written)
+		report_suppressed_change(message_id(name));
+}
+
+/*
+ * Run a statement that must write one row.
  */
 static void
 execute_one(StatementId id, const ScopeName *name, const NullableDatum *params)
 {
-	if (execute(id, name, params) != 1)
-		report_suppressed_change(name->level == LEVEL_SYSTEM ? NULL :
-								 pnstrdup(name->id, name->len));
+	check_written(execute(id, name, params) == 1, name);
 }
 
 static NullableDatum
@@ -841,12 +892,6 @@ text_param(const char *value)
 {
 	return make_param(value ? CStringGetTextDatum(value) : (Datum) 0,
 					  value == NULL);
-}
-
-static NullableDatum
-jsonb_param(const Jsonb *value)
-{
-	return make_param(PointerGetDatum(value), value == NULL);
 }
 
 static NullableDatum
@@ -884,11 +929,11 @@ store_insert_scope(const ScopeName *name, const ScopeRow *row)
 }
 
 /*
- * The same for the instance "default" after it was dropped: its row is there,
- * without an owner.
+ * The same for a new instance: for the instance "default" after it was dropped
+ * too, whose row is there, without an owner.
  */
 bool
-store_revive_scope(const ScopeName *name, const ScopeRow *row)
+store_create_scope(const ScopeName *name, const ScopeRow *row)
 {
 	NullableDatum params[] = {
 		role_param(row->owner), int64_param(row->sequence),
@@ -896,42 +941,8 @@ store_revive_scope(const ScopeName *name, const ScopeRow *row)
 		timestamptz_param(row->creation_date)
 	};
 
-	return execute(REVIVE_SCOPE, name, params) == 1;
-}
-
-/*
- * Lock the row of a scope until the transaction ends, after waiting for
- * others that have it locked.  False if the transaction's snapshot has none.
- */
-bool
-store_lock_scope(const ScopeName *name)
-{
-	return execute(LOCK_SCOPE, name, NULL) == 1;
-}
-
-/*
- * Lock the row of a scope and add "nevents" to its sequence, provided that
- * its owner and sequence are those known.  False, and nothing changed, if
- * they are not.  *change_date is the time of the change going in, and the
- * scope's change_date coming out: never less than it was.
- */
-bool
-store_advance_scope(const ScopeName *name, const ScopeRow *known,
-					int64 nevents, TimestampTz *change_date)
-{
-	NullableDatum params[] = {
-		role_param(known->owner), int64_param(known->sequence),
-		int64_param(nevents), timestamptz_param(*change_date)
-	};
-	bool		isnull;
-
-	if (execute(ADVANCE_SCOPE, name, params) != 1)
-		return false;
-
-	*change_date = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
-													 SPI_tuptable->tupdesc,
-													 1, &isnull));
-	return true;
+	return store_insert_scope(name, row) ||
+		execute(REVIVE_SCOPE, name, params) == 1;
 }
 
 void
@@ -959,45 +970,177 @@ store_delete_scope(const ScopeName *name)
 	execute(DELETE_EVENTS, name, NULL);
 }
 
-void
-store_append_event(const ScopeName *name, const EventRow *event)
+/* What writing the rows of a scope takes. */
+typedef struct ScopeWriter
 {
-	NullableDatum params[] = {
-		int64_param(event->sequence), text_param(event->event_type),
-		text_param(event->feature), jsonb_param(event->old_value),
-		jsonb_param(event->value), text_param(event->editor),
-		timestamptz_param(event->creation_date)
-	};
+	const ScopeName *name;
+	Datum		level;
+	Datum		id;
+	Relation	rels[NUM_WRITTEN];
+	Writer	   *writer;
+} ScopeWriter;
 
-	execute_one(APPEND_EVENT, name, params);
+/*
+ * Insert a row, given the columns that the table was made with; others that it
+ * may have got since are null.
+ */
+static void
+insert_row(ScopeWriter *sw, StoreTable table, const Datum *values,
+		   const bool *nulls)
+{
+	int			natts = RelationGetDescr(sw->rels[table])->natts;
+	Datum	   *all_values = palloc0(sizeof(Datum) * natts);
+	bool	   *all_nulls = palloc(sizeof(bool) * natts);
+
+	memcpy(all_values, values, sizeof(Datum) * tables[table].ncolumns);
+	memset(all_nulls, true, sizeof(bool) * natts);
+	memcpy(all_nulls, nulls, sizeof(bool) * tables[table].ncolumns);
+	check_written(writer_insert(sw->writer, table, all_values, all_nulls),
+				  sw->name);
+}
+
+static void
+update_scope(ScopeWriter *sw, const LockedScope *scope)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	TupleTableSlot *slot = table_slot_create(sw->rels[TABLE_SCOPE], NULL);
+	ItemPointerData tid = scope->tid;
+
+	if (!table_tuple_fetch_row_version(sw->rels[TABLE_SCOPE], &tid,
+									   SnapshotAny, slot))
+		elog(ERROR, "could not fetch the locked row of a scope");
+	values[Anum_scope_sequence - 1] = Int64GetDatum(scope->row.sequence);
+	values[Anum_scope_change_date - 1] =
+		TimestampTzGetDatum(scope->row.change_date);
+	check_written(writer_update(sw->writer, TABLE_SCOPE, slot, values),
+				  sw->name);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
+insert_event(ScopeWriter *sw, const EventRow *event)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+
+	values[Anum_event_level - 1] = sw->level;
+	values[Anum_event_scope_id - 1] = sw->id;
+	values[Anum_event_sequence - 1] = Int64GetDatum(event->sequence);
+	values[Anum_event_event_type - 1] = CStringGetTextDatum(event->event_type);
+	nulls[Anum_event_feature - 1] = event->feature == NULL;
+	if (event->feature != NULL)
+		values[Anum_event_feature - 1] = CStringGetTextDatum(event->feature);
+	nulls[Anum_event_old_value - 1] = event->old_value == NULL;
+	values[Anum_event_old_value - 1] = PointerGetDatum(event->old_value);
+	nulls[Anum_event_value - 1] = event->value == NULL;
+	values[Anum_event_value - 1] = PointerGetDatum(event->value);
+	values[Anum_event_editor - 1] = CStringGetTextDatum(event->editor);
+	values[Anum_event_creation_date - 1] =
+		TimestampTzGetDatum(event->creation_date);
+	insert_row(sw, TABLE_EVENT, values, nulls);
 }
 
 /*
- * Write a setting.  That there is one already, "exists", is a guess that saves
- * some of the work if it is right.
+ * Write the setting that an event makes.
+ */
+static void
+put_setting(ScopeWriter *sw, const EventRow *event)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	bool		updated = false;
+
+	values[Anum_setting_level - 1] = sw->level;
+	values[Anum_setting_scope_id - 1] = sw->id;
+	values[Anum_setting_feature - 1] = CStringGetTextDatum(event->feature);
+	values[Anum_setting_value - 1] = PointerGetDatum(event->value);
+	values[Anum_setting_sequence - 1] = Int64GetDatum(event->sequence);
+	values[Anum_setting_change_date - 1] =
+		TimestampTzGetDatum(event->creation_date);
+
+	if (event->setting != NULL)
+	{
+		Relation	rel = sw->rels[TABLE_SETTING];
+		TupleTableSlot *slot = table_slot_create(rel, NULL);
+		ItemPointerData tid = event->setting->tid;
+
+		/* Whoever deletes a setting without locking its scope is faster. */
+		updated = writer_lock(rel, &tid, slot);
+		if (updated)
+			check_written(writer_update(sw->writer, TABLE_SETTING, slot,
+										values), sw->name);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	if (!updated)
+		insert_row(sw, TABLE_SETTING, values, nulls);
+}
+
+/* A set of columns as writer_begin() wants it, from one to another. */
+static Bitmapset *
+column_range(int first, int last)
+{
+	return bms_add_range(NULL, first - FirstLowInvalidHeapAttributeNumber,
+						 last - FirstLowInvalidHeapAttributeNumber);
+}
+
+/*
+ * Append events to a scope whose row is locked, and apply them to its
+ * settings.  Fills in the events' sequence, editor and time, and brings
+ * *scope to what it is then: its change_date is never less than it was.
  */
 void
-store_put_setting(const ScopeName *name, const SettingRow *row, bool exists)
+store_append(const ScopeName *name, LockedScope *scope, List *events)
 {
-	NullableDatum params[] = {
-		text_param(row->feature), jsonb_param(row->value),
-		int64_param(row->sequence), timestamptz_param(row->change_date)
+	const char *editor = GetUserNameFromId(GetUserId(), false);
+	TimestampTz now = GetCurrentTimestamp();
+	Bitmapset  *updated_columns[NUM_WRITTEN] = {
+		[TABLE_SCOPE] = column_range(Anum_scope_sequence,
+									 Anum_scope_change_date),
+		[TABLE_SETTING] = column_range(Anum_setting_value,
+									   Anum_setting_change_date)
 	};
+	ScopeWriter sw = {.name = name};
+	SavedUser	caller;
+	ListCell   *lc;
 
-	if (!exists || execute(CHANGE_SETTING, name, params) != 1)
-		execute_one(PUT_SETTING, name, params);
-}
+	scope->row.change_date = Max(scope->row.change_date, now);
+	foreach(lc, events)
+	{
+		EventRow   *event = lfirst(lc);
 
-void
-store_delete_setting(const ScopeName *name, const char *feature)
-{
-	NullableDatum params[] = {text_param(feature)};
+		event->sequence = ++scope->row.sequence;
+		event->editor = editor;
+		event->creation_date = scope->row.change_date;
+	}
 
-	execute_one(DELETE_SETTING, name, params);
-}
+	sw.level = CStringGetTextDatum(level_name(name->level));
+	sw.id = PointerGetDatum(scope_id_text(name));
+	for (int i = 0; i < NUM_WRITTEN; i++)
+		sw.rels[i] = open_table(i, RowExclusiveLock);
+	become_owner(sw.rels[TABLE_SCOPE]->rd_rel->relowner, &caller);
+	sw.writer = writer_begin(NUM_WRITTEN, sw.rels, updated_columns);
+	update_scope(&sw, scope);
+	foreach(lc, events)
+	{
+		const EventRow *event = lfirst(lc);
 
-void
-store_delete_settings(const ScopeName *name)
-{
-	execute(DELETE_SETTINGS, name, NULL);
+		insert_event(&sw, event);
+		if (event->value != NULL)
+			put_setting(&sw, event);
+	}
+	writer_end(sw.writer);
+	become_caller(&caller);
+	for (int i = 0; i < NUM_WRITTEN; i++)
+		table_close(sw.rels[i], NoLock);
+
+	foreach(lc, events)
+	{
+		const EventRow *event = lfirst(lc);
+		NullableDatum params[] = {text_param(event->feature)};
+
+		if (event->feature == NULL)
+			execute(DELETE_SETTINGS, name, NULL);
+		else if (event->value == NULL)
+			execute_one(DELETE_SETTING, name, params);
+	}
 }

@@ -12,6 +12,7 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
@@ -54,9 +55,17 @@ typedef struct FeatureRow
 	TimestampTz creation_date;
 } FeatureRow;
 
+/* The row of a scope that is going to be changed. */
+typedef struct LockedScope
+{
+	ScopeRow	row;
+	ItemPointerData tid;
+} LockedScope;
+
 /* A row of table setting. */
 typedef struct SettingRow
 {
+	ItemPointerData tid;
 	char	   *feature;
 	Jsonb	   *value;
 	int64		sequence;
@@ -66,6 +75,7 @@ typedef struct SettingRow
 /* A row of table event, less the scope's name. */
 typedef struct EventRow
 {
+	const SettingRow *setting;	/* the one that it changes; NULL: none yet */
 	int64		sequence;
 	const char *event_type;
 	const char *feature;		/* NULL for a reset */
@@ -78,6 +88,7 @@ typedef struct EventRow
 extern const ScopeName system_scope_name;
 
 extern const char *level_name(FeatureLevel level);
+extern const char *message_id(const ScopeName *name);
 
 /* Reading */
 typedef void (*EventCallback) (const EventRow *event, void *arg);
@@ -94,26 +105,14 @@ extern List *store_read_settings(Snapshot snapshot, const ScopeName *name);
 extern void store_read_events(Snapshot snapshot, const ScopeName *name,
 							  EventCallback callback, void *arg);
 
-/* Writing, between store_begin_write and store_end_write */
-typedef struct StoreWrite
-{
-	Oid			save_userid;
-	int			save_sec_context;
-} StoreWrite;
-
-extern void store_begin_write(StoreWrite *write);
-extern void store_end_write(StoreWrite *write);
+/* Writing */
+extern bool store_find_scope(const ScopeName *name, LockedScope *scope);
+extern bool store_lock_scope(const ScopeName *name, LockedScope *scope);
+extern void store_append(const ScopeName *name, LockedScope *scope,
+						 List *events);
 extern bool store_insert_scope(const ScopeName *name, const ScopeRow *row);
-extern bool store_revive_scope(const ScopeName *name, const ScopeRow *row);
-extern bool store_lock_scope(const ScopeName *name);
-extern bool store_advance_scope(const ScopeName *name, const ScopeRow *known,
-								int64 nevents, TimestampTz *change_date);
+extern bool store_create_scope(const ScopeName *name, const ScopeRow *row);
 extern void store_set_owner(const ScopeName *name, Oid owner);
 extern void store_delete_scope(const ScopeName *name);
-extern void store_append_event(const ScopeName *name, const EventRow *event);
-extern void store_put_setting(const ScopeName *name, const SettingRow *row,
-							  bool exists);
-extern void store_delete_setting(const ScopeName *name, const char *feature);
-extern void store_delete_settings(const ScopeName *name);
 
 #endif							/* IF_STORE_H */
