@@ -21,7 +21,7 @@ CREATE TABLE instance_features.scope (
     change_date timestamptz NOT NULL,
     creation_date timestamptz NOT NULL,
     PRIMARY KEY (level, id)
-) USING heap WITH (fillfactor = 70);
+) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE instance_features.scope IS
     'what owns settings: the system and each instance; the system and the instance "default" exist without a row until their first change';
 COMMENT ON COLUMN instance_features.scope.level IS
@@ -75,7 +75,7 @@ CREATE TABLE instance_features.setting (
     sequence bigint NOT NULL,
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, scope_id, feature)
-) USING heap WITH (fillfactor = 70);
+) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE instance_features.setting IS
     'the present value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';

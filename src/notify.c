@@ -17,6 +17,7 @@
 #include "commands/async.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -74,6 +75,16 @@ notify_change(const ScopeName *name, int64 sequence, TimestampTz change_date,
 	MemoryContextSwitchTo(caller_cxt);
 }
 
+/* Append a number with at least so many digits; there is room for it. */
+static void
+append_number(StringInfo buf, uint32 number, int digits)
+{
+	char	   *end = pg_ultostr_zeropad(buf->data + buf->len, number, digits);
+
+	buf->len = end - buf->data;
+	*end = '\0';
+}
+
 /*
  * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
  * with 0, 3 or 6 fractional digits.
@@ -89,13 +100,26 @@ append_rfc3339(StringInfo buf, TimestampTz timestamp)
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));
 
-	appendStringInfo(buf, "%04d-%02d-%02dT%02d:%02d:%02d",
-					 tm.tm_year, tm.tm_mon, tm.tm_mday,
-					 tm.tm_hour, tm.tm_min, tm.tm_sec);
-	if (fsec % 1000 != 0)
-		appendStringInfo(buf, ".%06d", (int) fsec);
-	else if (fsec != 0)
-		appendStringInfo(buf, ".%03d", (int) fsec / 1000);
+	enlargeStringInfo(buf, 64);
+	append_number(buf, tm.tm_year, 4);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mon, 2);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mday, 2);
+	appendStringInfoChar(buf, 'T');
+	append_number(buf, tm.tm_hour, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_min, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_sec, 2);
+	if (fsec != 0)
+	{
+		appendStringInfoChar(buf, '.');
+		if (fsec % 1000 != 0)
+			append_number(buf, fsec, 6);
+		else
+			append_number(buf, fsec / 1000, 3);
+	}
 	appendStringInfoChar(buf, 'Z');
 }
 
