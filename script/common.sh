@@ -78,17 +78,21 @@ clean_up() {
 	as_root rm -rf "$work"
 }
 
-# Copy the sources, less what is ignored, to $work/source, where they are
-# built as the unprivileged user.
-copy_sources() {
-	mkdir "$work/source"
+# The sources, less what is ignored, as a tar archive.
+sources() {
 	if [ -d .git ] && command -v git > /dev/null; then
 		git -c safe.directory="$PWD" ls-files -z --cached --others \
 			--exclude-standard
 	else
 		find . -type f -print0
-	fi | tar -c --null --ignore-failed-read -T - 2> /dev/null |
-		tar -x -C "$work/source"
+	fi | tar -c --null --ignore-failed-read -T - 2> /dev/null
+}
+
+# Copy the sources to $work/source, where they are built as the unprivileged
+# user.
+copy_sources() {
+	mkdir "$work/source"
+	sources | tar -x -C "$work/source"
 	as_root chown -R "$user" "$work/source"
 }
 
