@@ -110,7 +110,6 @@ parse_request(const Jsonb *features)
 	int			ndefinitions;
 	RequestedChange *changes;
 	JsonbIterator *it;
-	JsonbIteratorToken token;
 	JsonbValue	field;
 	JsonbValue	value;
 	List	   *result = NIL;
@@ -142,7 +141,7 @@ parse_request(const Jsonb *features)
 
 	it = JsonbIteratorInit(unconstify(JsonbContainer *, &features->root));
 	(void) JsonbIteratorNext(&it, &value, false);
-	while ((token = JsonbIteratorNext(&it, &field, true)) == WJB_KEY)
+	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
 	{
 		const char *name = field.val.string.val;
 		int			len = field.val.string.len;

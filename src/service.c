@@ -220,7 +220,7 @@ decode_percent(const char *encoded, int len, bool is_query)
 						 errmsg("invalid percent-encoding in path"),
 						 errdetail("It is in \"%s\".",
 								   clip_name(encoded, len))));
-			c = (char) (high << 4 | low);
+			c = (char) (high * 16 + low);
 			i += 2;
 		}
 		else if (c == '+' && is_query)

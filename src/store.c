@@ -813,7 +813,8 @@ static Statement statements[] =
  * the number of rows.
  */
 static uint64
-execute(StatementId id, const ScopeName *name, const NullableDatum *params)
+execute(StatementId id, const ScopeName *name,
+		int nparams, const NullableDatum *params)
 {
 	Statement  *statement = &statements[id];
 	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
@@ -826,10 +827,11 @@ execute(StatementId id, const ScopeName *name, const NullableDatum *params)
 	values[0] = CStringGetTextDatum(level_name(name->level));
 	values[1] = PointerGetDatum(scope_id_text(name));
 	nulls[0] = nulls[1] = ' ';
-	for (int i = 2; i < statement->nparams; i++)
+	Assert(nparams + 2 == statement->nparams);
+	for (int i = 0; i < nparams; i++)
 	{
-		values[i] = params[i - 2].value;
-		nulls[i] = params[i - 2].isnull ? 'n' : ' ';
+		values[i + 2] = params[i].value;
+		nulls[i + 2] = params[i].isnull ? 'n' : ' ';
 	}
 
 	SPI_connect();
@@ -872,9 +874,10 @@ check_written(bool written, const ScopeName *name)
  * Run a statement that must write one row.
  */
 static void
-execute_one(StatementId id, const ScopeName *name, const NullableDatum *params)
+execute_one(StatementId id, const ScopeName *name,
+			int nparams, const NullableDatum *params)
 {
-	check_written(execute(id, name, params) == 1, name);
+	check_written(execute(id, name, nparams, params) == 1, name);
 }
 
 static NullableDatum
@@ -925,7 +928,7 @@ store_insert_scope(const ScopeName *name, const ScopeRow *row)
 		timestamptz_param(row->creation_date)
 	};
 
-	return execute(INSERT_SCOPE, name, params) == 1;
+	return execute(INSERT_SCOPE, name, lengthof(params), params) == 1;
 }
 
 /*
@@ -942,7 +945,7 @@ store_create_scope(const ScopeName *name, const ScopeRow *row)
 	};
 
 	return store_insert_scope(name, row) ||
-		execute(REVIVE_SCOPE, name, params) == 1;
+		execute(REVIVE_SCOPE, name, lengthof(params), params) == 1;
 }
 
 void
@@ -950,7 +953,7 @@ store_set_owner(const ScopeName *name, Oid owner)
 {
 	NullableDatum params[] = {role_param(owner)};
 
-	execute_one(SET_OWNER, name, params);
+	execute_one(SET_OWNER, name, lengthof(params), params);
 }
 
 /*
@@ -965,9 +968,9 @@ store_delete_scope(const ScopeName *name)
 	is_default = name->len == strlen(DEFAULT_INSTANCE_ID) &&
 		memcmp(name->id, DEFAULT_INSTANCE_ID, name->len) == 0;
 
-	execute_one(is_default ? BURY_DEFAULT : DELETE_SCOPE, name, NULL);
-	execute(DELETE_SETTINGS, name, NULL);
-	execute(DELETE_EVENTS, name, NULL);
+	execute_one(is_default ? BURY_DEFAULT : DELETE_SCOPE, name, 0, NULL);
+	execute(DELETE_SETTINGS, name, 0, NULL);
+	execute(DELETE_EVENTS, name, 0, NULL);
 }
 
 /* What writing the rows of a scope takes. */
@@ -1139,8 +1142,8 @@ store_append(const ScopeName *name, LockedScope *scope, List *events)
 		NullableDatum params[] = {text_param(event->feature)};
 
 		if (event->feature == NULL)
-			execute(DELETE_SETTINGS, name, NULL);
+			execute(DELETE_SETTINGS, name, 0, NULL);
 		else if (event->value == NULL)
-			execute_one(DELETE_SETTING, name, params);
+			execute_one(DELETE_SETTING, name, lengthof(params), params);
 	}
 }
