@@ -20,6 +20,11 @@
 #error "instance_features needs PostgreSQL 15 or later"
 #endif
 
+/* Since 18, it stands before a declaration and has a shorter name. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* Since 16, a membership need not come with the right to SET ROLE. */
 #if PG_VERSION_NUM >= 160000
 #define may_become_role(member, role) member_can_set_role(member, role)

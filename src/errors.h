@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "compat.h"
+
 /* How a service answers: an HTTP status and a gRPC code. */
 typedef struct ServiceStatus
 {
@@ -29,26 +31,17 @@ extern char *clip_name(const char *name, int len);
  */
 extern char *scope_words(const char *instance_id);
 
-extern void report_instance_not_found(const char *instance_id)
-			pg_attribute_noreturn();
-extern void report_no_settings(const char *instance_id)
-			pg_attribute_noreturn();
-extern void report_instance_exists(const char *instance_id)
-			pg_attribute_noreturn();
-extern void report_unknown_feature(const char *key, int len,
-								   const char *nearest)
-			pg_attribute_noreturn();
-extern void report_not_boolean(const char *key, const char *type)
-			pg_attribute_noreturn();
-extern void report_permission_denied(const char *instance_id,
-									 const char *permission, Oid owner)
-			pg_attribute_noreturn();
-extern void report_sequence_mismatch(const char *instance_id,
-									 int64 sequence, int64 expected)
-			pg_attribute_noreturn();
-extern void report_suppressed_change(const char *instance_id)
-			pg_attribute_noreturn();
-extern void report_null_argument(const char *name)
-			pg_attribute_noreturn();
+pg_noreturn extern void report_instance_not_found(const char *instance_id);
+pg_noreturn extern void report_no_settings(const char *instance_id);
+pg_noreturn extern void report_instance_exists(const char *instance_id);
+pg_noreturn extern void report_unknown_feature(const char *key, int len,
+											   const char *nearest);
+pg_noreturn extern void report_not_boolean(const char *key, const char *type);
+pg_noreturn extern void report_permission_denied(const char *instance_id,
+												 const char *permission, Oid owner);
+pg_noreturn extern void report_sequence_mismatch(const char *instance_id,
+												 int64 sequence, int64 expected);
+pg_noreturn extern void report_suppressed_change(const char *instance_id);
+pg_noreturn extern void report_null_argument(const char *name);
 
 #endif							/* IF_ERRORS_H */
