@@ -113,7 +113,7 @@ build_and_install_flag_user() {
 }
 
 # Start a server in $work for superuser postgres, reached only by a socket
-# there.  Arguments are settings.
+# there.  Arguments are settings; server_env may have an environment for it.
 start_server() {
 	as_user env -C "$work" "$bindir/initdb" -D "$work/data" -U postgres \
 		--auth=trust --encoding=UTF8 --locale=C --no-sync > "$work/initdb.log"
@@ -124,7 +124,7 @@ start_server() {
 		echo "fsync = off"
 		printf '%s\n' "$@"
 	} | as_user tee -a "$work/data/postgresql.conf" > /dev/null
-	as_user env -C "$work" "$bindir/pg_ctl" start -D "$work/data" -w -s \
+	as_user env -C "$work" ${server_env:-} "$bindir/pg_ctl" start -D "$work/data" -w -s \
 		-l "$work/server.log"
 	export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 	unset PGSERVICE PGOPTIONS PGPASSWORD
