@@ -1,6 +1,6 @@
 EXTENSION = instance_features
 MODULE_big = instance_features
-DATA = sql/instance_features--1.0.sql
+DATA = sql/instance_features--1.0.sql sql/instance_features--1.0--1.1.sql
 HEADERS = include/instance_features.h
 PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
 

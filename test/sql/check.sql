@@ -1,0 +1,73 @@
+\set ECHO none
+\i test/setup.sql
+SELECT plan(21);
+
+CREATE ROLE alice;
+CREATE FUNCTION pg_temp.problems() RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(concat_ws(' ', problem, level, scope_id, feature, sequence, detail), '; '), 'none') FROM check_instance_features()
+$$;
+
+SELECT is(pg_temp.problems(), 'none', 'a fresh installation has no problem');
+SELECT create_instance('a', 'alice') AS ignored \gset
+SELECT set_instance_features('{"userSchema": true, "loginDefaultOrg": false}', 'a') AS ignored \gset
+SELECT set_instance_features('{"userSchema": null}', 'a') AS ignored \gset
+SELECT reset_instance_features('a') AS ignored \gset
+SELECT set_instance_features('{"userSchema": true, "oidcTokenExchange": true}', 'a') AS ignored \gset
+SELECT set_instance_features('{"oidcTokenExchange": false}', 'a') AS ignored \gset
+SELECT set_system_features('{"userSchema": true}') AS ignored \gset
+SELECT set_instance_features('{"userSchema": true}') AS ignored \gset
+SELECT drop_instance('default') AS ignored \gset
+SELECT is(pg_temp.problems(), 'none', 'nor has a used one');
+SELECT is((get_instance_feature_details('a')).sequence, 7::bigint, 'with seven events');
+
+-- Each broken by hand, and mended by a rollback.
+SAVEPOINT healthy;
+DELETE FROM instance_features.event WHERE scope_id = 'a' AND sequence = 3;
+SELECT is(pg_temp.problems(), 'sequence gap instance a 4 The event before it is 2.', 'a missing event');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.event WHERE scope_id = 'a' AND sequence = 1;
+SELECT is(pg_temp.problems(), 'sequence gap instance a user_schema 2 The event before it is 0.', 'a missing first event');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.event WHERE scope_id = 'a' AND sequence = 7;
+SELECT is(pg_temp.problems() ~ 'sequence differs from events instance a 7 The last event is 6.', true, 'a missing last event');
+SELECT is(pg_temp.problems() ~ 'setting without event instance a oidc_token_exchange 7 No event of this scope and sequence sets the feature.', true, 'is missed by its setting too');
+SELECT is(pg_temp.problems() ~ 'setting differs from events instance a oidc_token_exchange 7 The setting is false, the last event set true.', true, 'which differs from what it was before');
+ROLLBACK TO healthy;
+UPDATE instance_features.scope SET sequence = 9 WHERE id = 'a';
+SELECT is(pg_temp.problems(), 'sequence differs from events instance a 9 The last event is 7.', 'a wrong sequence');
+ROLLBACK TO healthy;
+UPDATE instance_features.setting SET value = 'true' WHERE feature = 'oidc_token_exchange';
+SELECT is(pg_temp.problems(), 'setting differs from events instance a oidc_token_exchange 7 The setting is true, the last event set false.', 'a changed setting');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.setting WHERE feature = 'oidc_token_exchange';
+SELECT is(pg_temp.problems(), 'setting differs from events instance a oidc_token_exchange 7 The setting is missing, the last event set false.', 'a missing setting');
+ROLLBACK TO healthy;
+INSERT INTO instance_features.setting VALUES ('instance', 'a', 'login_default_org', 'true', 5, now());
+SELECT is(pg_temp.problems() ~ 'setting without event instance a login_default_org 5', true, 'a setting that no event made');
+SELECT is(pg_temp.problems() ~ 'setting differs from events instance a login_default_org 5 The setting is true, the last event set nothing.', true, 'after the reset that removed it');
+ROLLBACK TO healthy;
+UPDATE instance_features.scope SET owner = 1::oid WHERE id = 'a';
+SELECT is(pg_temp.problems(), 'dangling owner instance a The role with OID 1 does not exist.', 'a role that does not exist');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.feature WHERE key = 'oidc_token_exchange';
+SELECT is(pg_temp.problems(), 'unknown feature instance a oidc_token_exchange 7 No definition has this key.', 'a definition that is gone');
+ROLLBACK TO healthy;
+UPDATE instance_features.feature SET value_type = 'integer' WHERE key = 'oidc_token_exchange';
+SELECT is(pg_temp.problems(), 'value of another type instance a oidc_token_exchange 7 false is no value of type integer.', 'a value of another type');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.scope WHERE id = 'a';
+SELECT is(pg_temp.problems(), 'event without scope instance a 7 No scope has this id.', 'a scope that is gone');
+ROLLBACK TO healthy;
+DELETE FROM instance_features.scope WHERE id = 'a';
+DELETE FROM instance_features.event WHERE scope_id = 'a';
+SELECT is(pg_temp.problems() ~ 'setting without event instance a oidc_token_exchange 7', true, 'and its events');
+ROLLBACK TO healthy;
+SELECT is(pg_temp.problems(), 'none', 'and all is well again');
+
+-- Who may.
+SELECT is(pg_temp.try_as('alice', 'SELECT count(*) FROM check_instance_features()') ~ '^42501', true, 'it takes the right to read the tables');
+GRANT pg_read_all_data TO alice;
+SELECT is(pg_temp.try_as('alice', 'SELECT count(*) FROM check_instance_features()'), '0', 'which pg_read_all_data gives');
+
+SELECT * FROM finish();
+ROLLBACK;
