@@ -14,6 +14,7 @@
 #include "parser/parse_relation.h"
 #include "storage/lockdefs.h"
 #include "utils/acl.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 
 #if PG_VERSION_NUM < 150000
@@ -47,6 +48,30 @@
 #define init_epq_state(epqstate, estate) \
 	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
 #endif
+
+/*
+ * What builds a jsonb value.  Since 19, PostgreSQL has it; its "result" is the
+ * value when the outermost object or array has ended.
+ */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState JsonbBuilder;
+#else
+typedef struct JsonbBuilder
+{
+	JsonbParseState *parse_state;
+	JsonbValue *result;
+} JsonbBuilder;
+#endif
+
+static inline void
+push_jsonb(JsonbBuilder *builder, JsonbIteratorToken token, JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(builder, token, value);
+#else
+	builder->result = pushJsonbValue(&builder->parse_state, token, value);
+#endif
+}
 
 /*
  * Give an executor state a range table of open tables, to be changed in these

@@ -23,6 +23,7 @@
 #include "utils/resowner.h"
 
 #include "commands.h"
+#include "compat.h"
 #include "errors.h"
 #include "notify.h"
 #include "queries.h"
@@ -62,7 +63,7 @@ typedef struct ServiceRequest
 } ServiceRequest;
 
 static void
-push_string(JsonbParseState **state, JsonbIteratorToken token,
+push_string(JsonbBuilder *state, JsonbIteratorToken token,
 			const char *string)
 {
 	JsonbValue	value;
@@ -70,11 +71,11 @@ push_string(JsonbParseState **state, JsonbIteratorToken token,
 	value.type = jbvString;
 	value.val.string.val = unconstify(char *, string);
 	value.val.string.len = strlen(string);
-	pushJsonbValue(state, token, &value);
+	push_jsonb(state, token, &value);
 }
 
 static void
-push_string_field(JsonbParseState **state, const char *key, const char *string)
+push_string_field(JsonbBuilder *state, const char *key, const char *string)
 {
 	push_string(state, WJB_KEY, key);
 	push_string(state, WJB_VALUE, string);
@@ -84,7 +85,7 @@ push_string_field(JsonbParseState **state, const char *key, const char *string)
  * {"sequence": "2", "changeDate": "...", "resourceOwner": "..."}
  */
 static void
-push_details(JsonbParseState **state, const FeatureDetails *details)
+push_details(JsonbBuilder *state, const FeatureDetails *details)
 {
 	StringInfoData date;
 
@@ -92,12 +93,12 @@ push_details(JsonbParseState **state, const FeatureDetails *details)
 	append_rfc3339(&date, details->change_date);
 
 	push_string(state, WJB_KEY, "details");
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_string_field(state, "sequence",
 					  psprintf("%lld", (long long) details->sequence));
 	push_string_field(state, "changeDate", date.data);
 	push_string_field(state, "resourceOwner", details->resource_owner);
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	push_jsonb(state, WJB_END_OBJECT, NULL);
 }
 
 /*
@@ -112,7 +113,7 @@ push_state(const FeatureState *state, void *arg)
 		[SOURCE_SYSTEM] = "SOURCE_SYSTEM",
 		[SOURCE_INSTANCE] = "SOURCE_INSTANCE"
 	};
-	JsonbParseState **parse_state = arg;
+	JsonbBuilder *builder = arg;
 	bool		is_boolean;
 	JsonbValue	value;
 
@@ -126,12 +127,12 @@ push_state(const FeatureState *state, void *arg)
 		value.val.binary.len = VARSIZE(state->value) - VARHDRSZ;
 	}
 
-	push_string(parse_state, WJB_KEY, state->definition->json_name);
-	pushJsonbValue(parse_state, WJB_BEGIN_OBJECT, NULL);
-	push_string(parse_state, WJB_KEY, is_boolean ? "enabled" : "value");
-	pushJsonbValue(parse_state, WJB_VALUE, &value);
-	push_string_field(parse_state, "source", sources[state->source]);
-	pushJsonbValue(parse_state, WJB_END_OBJECT, NULL);
+	push_string(builder, WJB_KEY, state->definition->json_name);
+	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);
+	push_string(builder, WJB_KEY, is_boolean ? "enabled" : "value");
+	push_jsonb(builder, WJB_VALUE, &value);
+	push_string_field(builder, "source", sources[state->source]);
+	push_jsonb(builder, WJB_END_OBJECT, NULL);
 }
 
 /*
@@ -140,25 +141,26 @@ push_state(const FeatureState *state, void *arg)
 static Jsonb *
 error_body(int grpc, const char *id, const char *message, const char *detail)
 {
-	JsonbParseState *state = NULL;
+	JsonbBuilder state = {0};
 	JsonbValue	code;
 
 	code.type = jbvNumeric;
 	code.val.numeric = int64_to_numeric(grpc);
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_string(&state, WJB_KEY, "code");
-	pushJsonbValue(&state, WJB_VALUE, &code);
+	push_jsonb(&state, WJB_VALUE, &code);
 	push_string_field(&state, "message", message);
 	push_string(&state, WJB_KEY, "details");
-	pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&state, WJB_BEGIN_ARRAY, NULL);
+	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	push_string_field(&state, "@type", ERROR_DETAIL_TYPE);
 	push_string_field(&state, "id", id);
 	push_string_field(&state, "message", detail);
-	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	pushJsonbValue(&state, WJB_END_ARRAY, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	push_jsonb(&state, WJB_END_OBJECT, NULL);
+	push_jsonb(&state, WJB_END_ARRAY, NULL);
+	push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /*
@@ -336,7 +338,7 @@ static Jsonb *
 serve(const ServiceRequest *request, const Jsonb *body)
 {
 	ScopeName	name;
-	JsonbParseState *state = NULL;
+	JsonbBuilder state = {0};
 	FeatureDetails details;
 
 	if (request->level == LEVEL_SYSTEM)
@@ -344,7 +346,7 @@ serve(const ServiceRequest *request, const Jsonb *body)
 	else
 		name = current_instance();
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (request->method == METHOD_GET)
 	{
 		const CachedScope *scope = find_scope(&name);
@@ -362,7 +364,8 @@ serve(const ServiceRequest *request, const Jsonb *body)
 			details = reset_features(&name);
 		push_details(&state, &details);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	push_jsonb(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /*
