@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(64);
+SELECT plan(71);
 
 CREATE ROLE "system owner";
 CREATE ROLE alice;
@@ -101,6 +101,37 @@ SELECT is(pg_temp.try_as('stranger', 'SELECT pg_temp.switch(true)'), '3', 'a SEC
 SELECT is((SELECT editor FROM instance_feature_history('a') WHERE sequence = 3), 'alice', 'as its owner');
 ALTER FUNCTION pg_temp.switch(boolean) OWNER TO stranger;
 SELECT is(pg_temp.try_as('alice', 'SELECT pg_temp.switch(false)') ~ '^42501', true, 'one of a stranger may not, even for the owner');
+
+SELECT create_instance('v', 'alice') AS ignored \gset
+
+-- Views run functions as who reads them, whoever owns the view.
+CREATE VIEW public.switch_view AS SELECT (set_instance_features('{"userSchema": false}', 'v')).sequence;
+ALTER VIEW public.switch_view OWNER TO alice;
+GRANT SELECT ON public.switch_view TO stranger, alices_member;
+SELECT is(pg_temp.try_as('stranger', 'SELECT * FROM public.switch_view') ~ '^42501', true, 'a view of the owner lends no right');
+SELECT is(pg_temp.try_as('alices_member', 'SELECT * FROM public.switch_view'), '1', 'a member has it through the view');
+SELECT is((SELECT editor FROM instance_feature_history('v') WHERE sequence = 1), 'alices_member', 'and is who did it');
+CREATE VIEW public.enabled_view AS SELECT feature_enabled('user_schema', 'v') AS enabled, (SELECT count(*) FROM get_instance_features(true, 'v')) AS features;
+GRANT SELECT ON public.enabled_view TO stranger;
+SELECT is(pg_temp.try_as('stranger', 'SELECT enabled FROM public.enabled_view'), 'false', 'a view that reads may be read');
+SELECT set_instance_features('{"userSchema": true}', 'v') AS ignored \gset
+
+-- Somebody's tables with our tables' names, with triggers on them.
+CREATE SCHEMA mallory AUTHORIZATION stranger;
+SET LOCAL ROLE stranger;
+CREATE TABLE mallory.scope ();
+CREATE TABLE mallory.invalidation ();
+CREATE TABLE mallory.setting (level text, scope_id text, feature text, value jsonb);
+CREATE TABLE mallory.event (level text, scope_id text);
+CREATE FUNCTION mallory.grab() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''grabbed''; END';
+CREATE TRIGGER grab BEFORE INSERT ON mallory.setting FOR EACH ROW EXECUTE FUNCTION mallory.grab();
+CREATE TRIGGER grab BEFORE INSERT ON mallory.event FOR EACH ROW EXECUTE FUNCTION mallory.grab();
+RESET ROLE;
+SET LOCAL search_path = mallory, public;
+SELECT is((set_instance_features('{"oidcTokenExchange": false}', 'v')).sequence, 3::bigint, 'tables of our names in the search_path are not written');
+SELECT is(feature_enabled('oidc_token_exchange', 'v'), false, 'nor read');
+RESET search_path;
+SELECT is(pg_temp.try_as('stranger', 'CREATE TRIGGER t AFTER INSERT ON mallory.scope FOR EACH ROW EXECUTE FUNCTION instance_features.invalidate()') ~ '^42501', true, 'our trigger function is not for everybody''s tables');
 
 -- A trigger on somebody's table.
 CREATE TABLE public.orders (id integer);
