@@ -92,8 +92,8 @@ SELECT is(feature_enabled('user_schema'), true, 'nor does a primary key less, to
 ALTER TABLE instance_features.setting RENAME TO settings;
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$) ~ '^42704', true, 'a table renamed is missed');
 ALTER TABLE instance_features.settings RENAME TO setting;
-ALTER TABLE instance_features.setting DROP COLUMN value;
-SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), '55000 | table "instance_features.setting" has been altered | Give it the columns back with which the extension made it.', 'and a column that is read');
+ALTER TABLE instance_features.feature DROP COLUMN creation_date;
+SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), '55000 | table "instance_features.feature" has been altered | Give it the columns back with which the extension made it.', 'and a column that is read');
 
 SELECT * FROM finish();
 ROLLBACK;
