@@ -267,7 +267,8 @@ open_table(StoreTable table, LOCKMODE lockmode)
  * changes, and the table "feature" itself when a definition does.  The other
  * tables are named when they are altered, rewritten or dropped; then all OIDs
  * are looked up anew, since they may be those of another CREATE EXTENSION.
- * Until that is done nothing is loaded, so that no message can be missed.
+ * Messages are missed until that is done, by the next load, which therefore
+ * has to load the definitions too.
  */
 bool
 store_concerns(Oid relid, bool *definitions)
@@ -286,7 +287,7 @@ store_concerns(Oid relid, bool *definitions)
 		{
 			if (i != TABLE_INVALIDATION)
 				memset(table_oids, 0, sizeof(table_oids));
-			*definitions = (i == TABLE_FEATURE);
+			*definitions = (i != TABLE_INVALIDATION);
 			return true;
 		}
 	}
