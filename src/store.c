@@ -231,13 +231,12 @@ store_found_missing(void)
 }
 
 /*
- * Open one of the tables and check that it still has the columns that this
- * file knows.
+ * Raise object_not_in_prerequisite_state unless a table still has the columns
+ * that this file knows.
  */
-static Relation
-open_table(StoreTable table, LOCKMODE lockmode)
+static void
+check_shape(Relation rel, StoreTable table)
 {
-	Relation	rel = table_open(resolve_table(table), lockmode);
 	TupleDesc	desc = RelationGetDescr(rel);
 	bool		intact;
 
@@ -254,7 +253,14 @@ open_table(StoreTable table, LOCKMODE lockmode)
 				 errmsg("table \"%s.%s\" has been altered",
 						EXTENSION_SCHEMA, tables[table].name),
 				 errhint("Give it the columns back with which the extension made it.")));
+}
 
+static Relation
+open_table(StoreTable table, LOCKMODE lockmode)
+{
+	Relation	rel = table_open(resolve_table(table), lockmode);
+
+	check_shape(rel, table);
 	return rel;
 }
 
@@ -369,12 +375,16 @@ get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
 static void
 check_scope_row(Relation rel, HeapTuple tuple)
 {
-	char	   *level = get_text_column(tuple, Anum_scope_level, rel);
-	char	   *id = get_text_column(tuple, Anum_scope_id, rel);
-	int			len = strlen(id);
+	char	   *level;
+	char	   *id;
+	int			len;
 	const char *broken = NULL;
 	ScopeRow	row;
 
+	check_shape(rel, TABLE_SCOPE);
+	level = get_text_column(tuple, Anum_scope_level, rel);
+	id = get_text_column(tuple, Anum_scope_id, rel);
+	len = strlen(id);
 	get_scope_row(tuple, rel, &row);
 	if (strcmp(level, level_name(LEVEL_SYSTEM)) == 0)
 	{
@@ -424,7 +434,7 @@ instance_features_invalidate(PG_FUNCTION_ARGS)
 						"instance_features.invalidate")));
 
 	rel = trigdata->tg_relation;
-	if (strcmp(RelationGetRelationName(rel), tables[TABLE_SCOPE].name) == 0 &&
+	if (RelationGetRelid(rel) == find_table(TABLE_SCOPE) &&
 		TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) &&
 		!TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 		check_scope_row(rel, TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
@@ -496,11 +506,12 @@ begin_scope_scan(Relation rel, Snapshot snapshot, const ScopeName *name,
 }
 
 /*
- * Read the row of a scope.  False if it has none: then only the owner is set,
- * to that of the extension.
+ * Read the row of a scope and where it is.  False if it has none: then only
+ * the owner is set, to that of the tables, to whom belongs what exists
+ * implicitly.
  */
-bool
-store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
+static bool
+read_scope(Snapshot snapshot, const ScopeName *name, LockedScope *scope)
 {
 	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
 	SysScanDesc scan;
@@ -512,14 +523,25 @@ store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
-		get_scope_row(tuple, rel, row);
+	{
+		scope->tid = tuple->t_self;
+		get_scope_row(tuple, rel, &scope->row);
+	}
+	else
+		scope->row.owner = rel->rd_rel->relowner;
 	systable_endscan(scan);
-
-	/* What exists implicitly belongs to who owns the tables. */
-	if (!found)
-		row->owner = rel->rd_rel->relowner;
 	table_close(rel, AccessShareLock);
 
+	return found;
+}
+
+bool
+store_read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row)
+{
+	LockedScope scope = {{0}};
+	bool		found = read_scope(snapshot, name, &scope);
+
+	*row = scope.row;
 	return found;
 }
 
@@ -654,25 +676,10 @@ store_read_events(Snapshot snapshot, const ScopeName *name,
 bool
 store_find_scope(const ScopeName *name, LockedScope *scope)
 {
-	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	tuple;
-	bool		found;
+	bool		found = read_scope(snapshot, name, scope);
 
-	scan = begin_scope_scan(rel, snapshot, name, keys);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple);
-	if (found)
-	{
-		scope->tid = tuple->t_self;
-		get_scope_row(tuple, rel, &scope->row);
-	}
-	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
-	table_close(rel, AccessShareLock);
-
 	return found;
 }
 

@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(31);
+SELECT plan(32);
 
 -- Our own changes, and their undoing.
 SELECT is(feature_enabled('user_schema'), false, 'to begin with');
@@ -89,6 +89,11 @@ SELECT is(feature_enabled('user_schema'), true, 'a column more does not matter')
 ALTER TABLE instance_features.setting DROP CONSTRAINT setting_pkey;
 ALTER TABLE instance_features.scope DROP CONSTRAINT scope_pkey;
 SELECT is(feature_enabled('user_schema'), true, 'nor does a primary key less, to readers');
+-- The trigger function on another table of the same name, with other columns.
+CREATE SCHEMA other;
+CREATE TABLE other.scope (level integer, id integer);
+CREATE TRIGGER t AFTER INSERT ON other.scope FOR EACH ROW EXECUTE FUNCTION instance_features.invalidate();
+SELECT is(pg_temp.try('INSERT INTO other.scope VALUES (1, 2) RETURNING id'), '2', 'the trigger does nothing to other tables');
 ALTER TABLE instance_features.setting RENAME TO settings;
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$) ~ '^42704', true, 'a table renamed is missed');
 ALTER TABLE instance_features.settings RENAME TO setting;
