@@ -43,6 +43,7 @@ include $(PGXS)
 
 # Whole clusters, each made and stopped by its test.
 PROVE_TESTS ?= test/t/*.pl
+PROVE_FLAGS += -I $(srcdir)/test/t
 prove_installcheck:
 	$(prove_installcheck)
 
