@@ -197,6 +197,20 @@ $reader->query('SET instance_features.cache_size = 100');
 $reader->query(q{SELECT feature_enabled('user_schema', 'noise9')});
 cmp_ok($reader->query($bytes), '<', $large / 2, 'and gives it back when it next loads');
 
+# MEMORY_CALLS calls with keys and instances mixed, hits and misses, errors too.
+my $calls = $ENV{MEMORY_CALLS} // 1_000_000;
+my $mixed = q{
+	SELECT count(feature_enabled(CASE i % 3 WHEN 0 THEN 'login_default_org' ELSE 'user_schema' END, CASE i % 5 WHEN 0 THEN NULL ELSE 'noise' || 1 + i % 47 END)),
+		count(CASE WHEN i % 10 = 0 THEN feature_value('user_schema', 'm' || i % 300) END)
+	FROM (SELECT generate_series(1, } . $calls / 20 . q{) AS i) s};
+my $errors = join '', map { "SELECT feature_enabled('nothing');" } 1 .. 50;
+my $total_bytes = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts';
+$reader->query("$mixed; $errors") for 1 .. 2;
+my $before = $reader->query($total_bytes);
+$reader->query("$mixed; $errors; SELECT set_config('instance_features.notify', 'on', false)") for 1 .. 20;
+my $after = $reader->query($total_bytes);
+cmp_ok($after - $before, '<=', 65536, "no growth over $calls mixed calls: from $before to $after bytes");
+
 $_->quit for $reader, $locker, $writer, $noise;
 $node->stop;
 done_testing();
