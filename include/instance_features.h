@@ -14,7 +14,7 @@
  *			...				not installed in this database
  *		if (gate == NULL)
  *			gate = api->resolve("login_default_org", NULL, true);
- *		if (api->is_enabled(gate))
+ *		if (instance_feature_is_enabled(api, gate))
  *			...
  *
  * An answer is never older than the call: it has what other sessions have
@@ -50,6 +50,7 @@
 
 #include "commands/extension.h"
 #include "fmgr.h"
+#include "utils/inval.h"
 
 /*
  * Later versions only add functions to the end of InstanceFeaturesApi: check
@@ -60,8 +61,17 @@
 /* The rendezvous variable that points to the InstanceFeaturesApi. */
 #define INSTANCE_FEATURES_RENDEZVOUS "instance_features"
 
-/* A feature of an instance, resolved once and asked about often. */
-typedef struct InstanceFeature InstanceFeature;
+/*
+ * A feature of an instance, resolved once and asked about often.  This is the
+ * beginning of what resolve() allocates; it is for
+ * instance_feature_is_enabled() alone.
+ */
+typedef struct InstanceFeature
+{
+	uint64		generation;		/* when "enabled" was found */
+	const uint64 *current_generation;	/* it holds while this is the same */
+	bool		enabled;
+} InstanceFeature;
 
 /*
  * Called when an answer given before may have become another one: the features
@@ -96,7 +106,7 @@ typedef struct InstanceFeaturesApi
 	InstanceFeature *(*resolve) (const char *key, const char *instance_id,
 								 bool missing_ok);
 
-	/* The answer to it, in a few nanoseconds while nothing changes. */
+	/* The answer to it, found anew: see instance_feature_is_enabled(). */
 	bool		(*is_enabled) (InstanceFeature *feature);
 
 	/* Free a handle. */
@@ -127,6 +137,21 @@ instance_features_api(bool missing_ok)
 		(void) load_external_function("$libdir/instance_features",
 									  "feature_enabled", true, NULL);
 	return (const InstanceFeaturesApi *) *api;
+}
+
+/*
+ * The answer to the question of a handle: a few nanoseconds while nothing
+ * changes.  Raises the errors above.
+ */
+static inline bool
+instance_feature_is_enabled(const InstanceFeaturesApi *api,
+							InstanceFeature *feature)
+{
+	/* What others have committed advances the generation here. */
+	AcceptInvalidationMessages();
+	if (likely(feature->generation == *feature->current_generation))
+		return feature->enabled;
+	return api->is_enabled(feature);
 }
 
 #endif							/* INSTANCE_FEATURES_H */

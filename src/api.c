@@ -3,8 +3,9 @@
  * api.c
  *	  The functions that other extensions call.
  *
- * include/instance_features.h says what they promise.  A handle is a
- * FeatureAnswer in TopMemoryContext.
+ * include/instance_features.h says what they promise.  A handle is, in
+ * TopMemoryContext, what the header shows of it and behind that a
+ * FeatureAnswer, which has the question.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,10 +20,11 @@
 #include "request.h"
 #include "scope.h"
 
-struct InstanceFeature
+typedef struct ResolvedFeature
 {
+	InstanceFeature shown;
 	FeatureAnswer answer;
-};
+} ResolvedFeature;
 
 /*
  * Check what an extension asks for, which is code and not to be trusted with
@@ -55,7 +57,7 @@ api_resolve(const char *key, const char *instance_id, bool missing_ok)
 {
 	ScopeName	instance = check_question(key, instance_id);
 	int			key_length = strlen(key);
-	InstanceFeature *feature;
+	ResolvedFeature *feature;
 
 	if (key_length > MAX_KEY_LENGTH)
 		ereport(ERROR,
@@ -65,18 +67,25 @@ api_resolve(const char *key, const char *instance_id, bool missing_ok)
 				 errdetail("It has %d bytes, and at most %d are allowed.",
 						   key_length, MAX_KEY_LENGTH)));
 
-	feature = MemoryContextAlloc(TopMemoryContext, sizeof(InstanceFeature));
+	feature = MemoryContextAlloc(TopMemoryContext, sizeof(ResolvedFeature));
+	feature->shown.generation = 0;
+	feature->shown.current_generation = &cache_generation;
+	feature->shown.enabled = false;
 	ask(&feature->answer, key, key_length, instance.id,
 		instance_id ? instance.len : -1, missing_ok);
-	return feature;
+	return &feature->shown;
 }
 
 static bool
-api_is_enabled(InstanceFeature *feature)
+api_is_enabled(InstanceFeature *shown)
 {
-	if (answer_holds(&feature->answer))
-		return feature->answer.enabled;
-	return ask_again(&feature->answer);
+	ResolvedFeature *feature = (ResolvedFeature *) shown;
+
+	if (!answer_holds(&feature->answer))
+		(void) ask_again(&feature->answer);
+	shown->generation = feature->answer.generation;
+	shown->enabled = feature->answer.enabled;
+	return shown->enabled;
 }
 
 static void

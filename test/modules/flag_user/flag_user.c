@@ -56,7 +56,8 @@ flag_user_gate(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(NULL);
 	if (gate == NULL)
 		gate = api->resolve("login_default_org", NULL, true);
-	PG_RETURN_POINTER(api->is_enabled(gate) ? trigdata->tg_trigtuple : NULL);
+	PG_RETURN_POINTER(instance_feature_is_enabled(api, gate) ?
+					  trigdata->tg_trigtuple : NULL);
 }
 
 Datum
@@ -121,7 +122,7 @@ flag_user_ask(PG_FUNCTION_ARGS)
 
 	if (api == NULL || resolved == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_BOOL(api->is_enabled(resolved));
+	PG_RETURN_BOOL(instance_feature_is_enabled(api, resolved));
 }
 
 static void
