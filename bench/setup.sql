@@ -23,7 +23,7 @@ END $$;
 -- Flags as people keep them without this extension.
 CREATE TABLE flag (key text PRIMARY KEY, enabled boolean NOT NULL);
 INSERT INTO flag SELECT 'flag_' || n, false FROM generate_series(1, 100) n;
-INSERT INTO flag VALUES ('login_default_org', false);
+INSERT INTO flag VALUES ('login_default_org', true);
 CREATE FUNCTION flag_sql(key text) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
     AS 'SELECT enabled FROM flag WHERE key = $1';
 CREATE FUNCTION flag_plpgsql(key text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE

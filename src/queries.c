@@ -174,6 +174,20 @@ find_state(const text *key, const ScopeName *name, FeatureState *state)
 }
 
 /*
+ * PG_GETARG_TEXT_PP, but with no call for what is neither compressed nor out
+ * of line, as keys and ids hardly ever are.
+ */
+static inline text *
+get_text_argument(FunctionCallInfo fcinfo, int argno)
+{
+	text	   *value = (text *) PG_GETARG_POINTER(argno);
+
+	if (unlikely(VARATT_IS_4B_C(value) || VARATT_IS_1B_E(value)))
+		return PG_GETARG_TEXT_PP(argno);
+	return value;
+}
+
+/*
  * Whether the question to which "answer" is one is that of the arguments.
  */
 static inline bool
@@ -188,7 +202,7 @@ same_question(const FeatureAnswer *answer, FunctionCallInfo fcinfo,
 	if (PG_ARGISNULL(1))
 		return answer->id_length < 0;
 
-	id = PG_GETARG_TEXT_PP(1);
+	id = get_text_argument(fcinfo, 1);
 	return answer->id_length == VARSIZE_ANY_EXHDR(id) &&
 		memcmp(answer->id, VARDATA_ANY(id), answer->id_length) == 0;
 }
@@ -229,7 +243,7 @@ feature_enabled(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
-	key = PG_GETARG_TEXT_PP(0);
+	key = get_text_argument(fcinfo, 0);
 
 	if (answer != NULL && answer_holds(answer) &&
 		same_question(answer, fcinfo, key))

@@ -70,7 +70,7 @@ flag_user_pass(PG_FUNCTION_ARGS)
 Datum
 flag_user_empty(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(true);
 }
 
 Datum
