@@ -188,6 +188,31 @@ get_text_argument(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
+ * memcmp() == 0, without the call, which is a fifth of what a hit costs.
+ */
+static inline bool
+same_bytes(const char *a, const char *b, int len)
+{
+	uint64		a8;
+	uint64		b8;
+	int			i;
+
+	for (i = 0; i + 8 <= len; i += 8)
+	{
+		memcpy(&a8, a + i, 8);
+		memcpy(&b8, b + i, 8);
+		if (a8 != b8)
+			return false;
+	}
+	for (; i < len; i++)
+	{
+		if (a[i] != b[i])
+			return false;
+	}
+	return true;
+}
+
+/*
  * Whether the question to which "answer" is one is that of the arguments.
  */
 static inline bool
@@ -197,14 +222,14 @@ same_question(const FeatureAnswer *answer, FunctionCallInfo fcinfo,
 	const text *id;
 
 	if (answer->key_length != VARSIZE_ANY_EXHDR(key) ||
-		memcmp(answer->key, VARDATA_ANY(key), answer->key_length) != 0)
+		!same_bytes(answer->key, VARDATA_ANY(key), answer->key_length))
 		return false;
 	if (PG_ARGISNULL(1))
 		return answer->id_length < 0;
 
 	id = get_text_argument(fcinfo, 1);
 	return answer->id_length == VARSIZE_ANY_EXHDR(id) &&
-		memcmp(answer->id, VARDATA_ANY(id), answer->id_length) == 0;
+		same_bytes(answer->id, VARDATA_ANY(id), answer->id_length);
 }
 
 /*
