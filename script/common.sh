@@ -36,6 +36,12 @@ require_packages() {
 		apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+# Where this machine gets its distribution's packages from.
+mirror() {
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		grep -v security | head -n 1
+}
+
 # Find PostgreSQL, installing what is missing of it: the one whose pg_config
 # is in PG_CONFIG, else the distribution's.  Sets PG_CONFIG, major and bindir.
 require_postgres() {
