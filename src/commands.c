@@ -42,11 +42,12 @@ prevent_if_read_only(const char *function)
 }
 
 /*
- * Make a row for a scope that exists implicitly, or wait for who does.  Raises
+ * Make a row for a scope that exists implicitly, or wait for who does.  False
+ * if there is one by now that the transaction did not see.  Raises
  * no_data_found if there is no such scope, serialization_failure if it came to
  * be after the transaction's snapshot.
  */
-static void
+static bool
 make_scope_row(const ScopeName *name, FeaturePermission permission)
 {
 	const CachedScope *scope;
@@ -62,11 +63,12 @@ make_scope_row(const ScopeName *name, FeaturePermission permission)
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not serialize access due to concurrent update")));
-		return;
+		return false;
 	}
 
 	check_permission(name, row.owner, permission);
 	(void) store_insert_scope(name, &row);
+	return true;
 }
 
 /*
@@ -88,7 +90,7 @@ lock_scope(const ScopeName *name, FeaturePermission permission)
 			/* A trigger keeps it from being made? */
 			if (made)
 				report_suppressed_change(message_id(name));
-			make_scope_row(name, permission);
+			made = make_scope_row(name, permission);
 			continue;
 		}
 

@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(71);
+SELECT plan(76);
 
 CREATE ROLE "system owner";
 CREATE ROLE alice;
@@ -163,6 +163,23 @@ SELECT is(pg_temp.try_as('alice', $$SELECT set_instance_features('{"oidcLegacyIn
 SELECT is(pg_temp.try_as('alice', $$SELECT status || current_user FROM set_config('instance_features.instance_id', 'a', true), feature_service('PUT', '/v2/features/instance', '{"oidcLegacyIntrospection": false}')$$), '500alice', 'and the role is the caller''s after an error');
 DROP TRIGGER on_setting ON instance_features.setting;
 SELECT is((get_instance_feature_details('a')).sequence, 5::bigint, 'neither left anything behind');
+
+-- A trigger that suppresses a change: an error, not half a change, nor a wait for ever.
+SET LOCAL statement_timeout = '20s';
+SELECT create_instance('t', 'alice') AS ignored \gset
+CREATE FUNCTION pg_temp.suppress() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER suppress BEFORE INSERT OR UPDATE ON instance_features.scope FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT is(pg_temp.try($$SELECT set_instance_features('{"userSchema": true}', 'default')$$), '27000 | a trigger on a table in schema "instance_features" suppressed a change of instance "default"', 'of the first row of a scope');
+SELECT is(pg_temp.try($$SELECT set_instance_features('{"userSchema": true}', 't')$$), '27000 | a trigger on a table in schema "instance_features" suppressed a change of instance "t"', 'of a scope''s sequence');
+DROP TRIGGER suppress ON instance_features.scope;
+CREATE TRIGGER suppress BEFORE INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT is(pg_temp.try($$SELECT set_instance_features('{"userSchema": true}', 't')$$) ~ '^27000', true, 'of an event');
+DROP TRIGGER suppress ON instance_features.event;
+CREATE TRIGGER suppress BEFORE INSERT ON instance_features.setting FOR EACH ROW EXECUTE FUNCTION pg_temp.suppress();
+SELECT is(pg_temp.try($$SELECT set_instance_features('{"userSchema": true}', 't')$$) ~ '^27000', true, 'of a setting');
+DROP TRIGGER suppress ON instance_features.setting;
+SELECT is((get_instance_feature_details('t')).sequence, 0::bigint, 'and nothing was changed');
+RESET statement_timeout;
 
 -- A hostile search_path.
 CREATE SCHEMA evil;
