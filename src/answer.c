@@ -43,8 +43,8 @@ find_enabled(const char *key, int key_length, const ScopeName *instance,
 		!JsonbExtractScalar(unconstify(JsonbContainer *, &state.value->root),
 							&value) ||
 		value.type != jbvBool)
-		report_not_boolean(state.definition->key,
-						   state.definition->value_type);
+		report_type_mismatch(state.definition->key,
+							 state.definition->value_type, "boolean");
 
 	return value.val.boolean;
 }

@@ -15,9 +15,6 @@
 
 #include "cache.h"
 
-/* The longest key that a definition can have. */
-#define MAX_KEY_LENGTH 63
-
 typedef struct FeatureAnswer
 {
 	uint64		generation;		/* cache_generation it is of; 0: none yet */

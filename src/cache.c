@@ -79,6 +79,7 @@ equal_instance_keys(InstanceKey a, InstanceKey b)
 
 int			cache_size = 1000;
 uint64		cache_generation = 1;
+CacheStats	cache_stats;
 
 /* Advanced by invalidate() alone, the second when definitions may differ. */
 static uint64 data_generation = 1;
@@ -166,6 +167,7 @@ cache_unregister_callback(CacheCallback callback, void *arg)
 static void
 invalidate(bool with_definitions)
 {
+	cache_stats.invalidations++;
 	data_generation++;
 	if (with_definitions)
 		definitions_generation++;
@@ -247,6 +249,11 @@ load_definitions(Snapshot snapshot)
 		array[count].json_name = row->json_name;
 		array[count].value_type = row->value_type;
 		array[count].default_value = row->default_value;
+		array[count].allowed_values = row->allowed_values;
+		array[count].builtin = row->builtin;
+		array[count].stage = row->stage;
+		array[count].deprecated = strcmp(row->stage, "deprecated") == 0;
+		array[count].removed = strcmp(row->stage, "removed") == 0;
 		count++;
 		if (row->builtin &&
 			(creation_date == 0 || row->creation_date < creation_date))
@@ -453,6 +460,7 @@ load_scope(const ScopeName *name)
 	MemoryContext load_cxt;
 	MemoryContext caller_cxt;
 
+	cache_stats.loads++;
 	create_cache();
 	load_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									 "instance_features load",
@@ -505,6 +513,7 @@ cache_find_scope(const ScopeName *name)
 		{
 			if (scope->level == LEVEL_INSTANCE)
 				dlist_move_head(&instances_lru, &scope->lru);
+			cache_stats.hits++;
 			return scope;
 		}
 	}
@@ -539,6 +548,25 @@ cache_refresh_definitions(void)
 		load_definitions(snapshot);
 		store_end_read(snapshot);
 	}
+}
+
+/*
+ * Differs from what it was if the definitions have been loaded anew.
+ */
+uint64
+cache_definitions_generation(void)
+{
+	return definitions.generation;
+}
+
+/*
+ * The bytes that the cache takes, and how many instances it has.
+ */
+Size
+cache_memory(int64 *entries)
+{
+	*entries = instances ? instances->members : 0;
+	return cache_cxt ? MemoryContextMemAllocated(cache_cxt, true) : 0;
 }
 
 /*
@@ -665,13 +693,10 @@ cache_nearest_field(const char *name, int len)
 const CachedSetting *
 cache_find_setting(const CachedScope *scope, int feature)
 {
-	for (int i = 0; i < scope->nsettings; i++)
-	{
-		if (scope->settings[i].feature == feature)
-			return &scope->settings[i];
-	}
+	CachedSetting key = {.feature = feature};
 
-	return NULL;
+	return bsearch(&key, scope->settings, scope->nsettings,
+				   sizeof(CachedSetting), compare_settings);
 }
 
 /*
@@ -696,14 +721,15 @@ cache_own_state(const CachedScope *scope, int feature, FeatureState *state)
 
 /*
  * The effective state of a feature on a scope: by its own setting, else by
- * the system's, else the default.
+ * the system's, else the default, which a removed feature has everywhere.
  */
 void
 cache_effective_state(const CachedScope *scope, int feature,
 					  FeatureState *state)
 {
-	if (cache_own_state(scope, feature, state) ||
-		cache_own_state(system_scope, feature, state))
+	if (!definitions.array[feature].removed &&
+		(cache_own_state(scope, feature, state) ||
+		 cache_own_state(system_scope, feature, state)))
 		return;
 
 	state->definition = &definitions.array[feature];

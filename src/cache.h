@@ -28,6 +28,11 @@ typedef struct FeatureDefinition
 	char	   *json_name;
 	char	   *value_type;
 	Jsonb	   *default_value;
+	Jsonb	   *allowed_values; /* an array, or NULL */
+	bool		builtin;
+	char	   *stage;
+	bool		deprecated;		/* whether that is its stage */
+	bool		removed;
 } FeatureDefinition;
 
 /* One setting of a scope.  Its value lies behind the scope. */
@@ -88,6 +93,16 @@ extern int	cache_size;
  */
 extern uint64 cache_generation;
 
+/* What instance_features_stats() shows.  Written by answer.h and cache.c. */
+typedef struct CacheStats
+{
+	uint64		hits;			/* answered without a load */
+	uint64		loads;			/* of an instance or the system */
+	uint64		invalidations;
+} CacheStats;
+
+extern CacheStats cache_stats;
+
 /* Called whenever cache_generation has advanced: see instance_features.h. */
 typedef void (*CacheCallback) (void *arg);
 
@@ -98,6 +113,8 @@ extern void cache_unregister_callback(CacheCallback callback, void *arg);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
 extern void cache_distrust(void);
 extern void cache_refresh_definitions(void);
+extern uint64 cache_definitions_generation(void);
+extern Size cache_memory(int64 *entries);
 
 /* These load nothing: they go with the scope that was found last. */
 extern const FeatureDefinition *cache_definitions(int *count);

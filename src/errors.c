@@ -130,14 +130,16 @@ report_unknown_feature(const char *key, int len, const char *nearest)
 			 nearest ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
 }
 
+/*
+ * A feature was read by a function for features of type "wanted".
+ */
 void
-report_not_boolean(const char *key, const char *type)
+report_type_mismatch(const char *key, const char *type, const char *wanted)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("feature \"%s\" is not boolean", key),
-			 errdetail("Its type is %s.", type),
-			 errhint("Use feature_value() to read it.")));
+			 errmsg("feature \"%s\" is of type %s, not %s", key, type, wanted),
+			 errhint("Use feature_value() to read a feature of any type.")));
 }
 
 /*

@@ -36,7 +36,8 @@ pg_noreturn extern void report_no_settings(const char *instance_id);
 pg_noreturn extern void report_instance_exists(const char *instance_id);
 pg_noreturn extern void report_unknown_feature(const char *key, int len,
 											   const char *nearest);
-pg_noreturn extern void report_not_boolean(const char *key, const char *type);
+pg_noreturn extern void report_type_mismatch(const char *key, const char *type,
+											 const char *wanted);
 pg_noreturn extern void report_permission_denied(const char *instance_id,
 												 const char *permission, Oid owner);
 pg_noreturn extern void report_sequence_mismatch(const char *instance_id,

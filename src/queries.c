@@ -49,24 +49,28 @@ source_name(FeatureSource source)
 
 /*
  * Hand the features of a scope to "callback", ordered by key: those that it
- * sets or, with inheritance, all with their effective values.  Raises
- * no_data_found for an instance that sets none and is read without.
+ * sets or, with inheritance, all but the removed ones with their effective
+ * values.  Raises no_data_found for an instance that sets none and is read
+ * without.
  */
 void
 read_states(const CachedScope *scope, bool inheritance,
 			StateCallback callback, void *arg)
 {
+	const FeatureDefinition *definitions;
 	int			ndefinitions;
 
 	if (!inheritance && scope->nsettings == 0 &&
 		scope->level == LEVEL_INSTANCE)
 		report_no_settings(scope_id(scope));
 
-	(void) cache_definitions(&ndefinitions);
+	definitions = cache_definitions(&ndefinitions);
 	for (int i = 0; i < ndefinitions; i++)
 	{
 		FeatureState state;
 
+		if (inheritance && definitions[i].removed)
+			continue;
 		if (inheritance)
 			cache_effective_state(scope, i, &state);
 		else if (!cache_own_state(scope, i, &state))
@@ -272,7 +276,10 @@ feature_enabled(PG_FUNCTION_ARGS)
 
 	if (answer != NULL && answer_holds(answer) &&
 		same_question(answer, fcinfo, key))
+	{
+		cache_stats.hits++;
 		PG_RETURN_BOOL(answer->enabled);
+	}
 	PG_RETURN_BOOL(answer_arguments(fcinfo, key));
 }
 
@@ -284,16 +291,9 @@ feature_value(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 	FeatureState state;
-	Jsonb	   *value;
 
-	if (PG_ARGISNULL(0))
-		report_null_argument("feature");
-	name = instance_argument(fcinfo, 1);
-	find_state(PG_GETARG_TEXT_PP(0), &name, &state);
-
-	value = palloc(VARSIZE(state.value));
-	memcpy(value, state.value, VARSIZE(state.value));
-	PG_RETURN_JSONB_P(value);
+	find_state_of_arguments(fcinfo, &state);
+	PG_RETURN_JSONB_P(copy_jsonb(state.value));
 }
 
 /*

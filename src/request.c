@@ -10,70 +10,10 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-#include "utils/numeric.h"
-
 #include "cache.h"
 #include "errors.h"
 #include "request.h"
-
-/*
- * What a message calls a JSON value.
- */
-static const char *
-json_type_words(const JsonbValue *value)
-{
-	switch (value->type)
-	{
-		case jbvNull:
-			return "null";
-		case jbvString:
-			return "a string";
-		case jbvNumeric:
-			return "a number";
-		case jbvBool:
-			return "a boolean";
-		case jbvArray:
-			return "an array";
-		case jbvObject:
-			return "an object";
-		case jbvBinary:
-			return JsonContainerIsArray(value->val.binary.data) ?
-				"an array" : "an object";
-		default:
-			return "something else";
-	}
-}
-
-/*
- * Whether a value may be given to a feature of a type.
- */
-static bool
-value_has_type(const JsonbValue *value, const char *type)
-{
-	switch (value->type)
-	{
-		case jbvBool:
-			return strcmp(type, "boolean") == 0;
-		case jbvString:
-			return strcmp(type, "string") == 0;
-		case jbvNumeric:
-			if (strcmp(type, "integer") == 0)
-			{
-				Datum		number = NumericGetDatum(value->val.numeric);
-				Datum		floor = DirectFunctionCall1(numeric_floor, number);
-
-				return DatumGetBool(DirectFunctionCall2(numeric_eq, number,
-														floor));
-			}
-			return strcmp(type, "number") == 0;
-		case jbvBinary:
-			return strcmp(type, JsonContainerIsArray(value->val.binary.data) ?
-						  "array" : "object") == 0;
-		default:
-			return false;
-	}
-}
+#include "value.h"
 
 /*
  * The number of the feature that a field names by its JSON name or key.
@@ -100,11 +40,12 @@ find_field(const char *field, int len)
 }
 
 /*
- * The changes that a request asks for, a list of RequestedChange ordered by
- * key.  The definitions are those of the scope found last in the cache.
+ * The changes that the fields of a JSON object ask for, a list of
+ * RequestedChange ordered by key; none for removed features.  The definitions
+ * are those that the cache has.
  */
 List *
-parse_request(const Jsonb *features)
+parse_features(const Jsonb *features)
 {
 	const FeatureDefinition *definitions;
 	int			ndefinitions;
@@ -116,25 +57,12 @@ parse_request(const Jsonb *features)
 
 	if (features == NULL)
 		report_null_argument("features");
+	root_value(features, &value);
 	if (!JB_ROOT_IS_OBJECT(features))
-	{
-		JsonbValue	root;
-
-		if (!JB_ROOT_IS_SCALAR(features))
-			root.type = jbvArray;
-		else
-			(void) JsonbExtractScalar(unconstify(JsonbContainer *,
-												 &features->root), &root);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("features must be a JSON object"),
-				 errdetail("It is %s.", json_type_words(&root))));
-	}
-	if (JB_ROOT_COUNT(features) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no changes in request"),
-				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
+				 errdetail("They are %s.", json_type_words(&value))));
 
 	definitions = cache_definitions(&ndefinitions);
 	changes = palloc0(sizeof(RequestedChange) * Max(ndefinitions, 1));
@@ -157,16 +85,19 @@ parse_request(const Jsonb *features)
 							definition->key),
 					 errdetail("Both \"%s\" and \"%s\" name it.",
 							   definition->json_name, definition->key)));
-		if (value.type != jbvNull &&
-			!value_has_type(&value, definition->value_type))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value for feature \"%s\"",
-							clip_name(name, len)),
-					 errdetail("It is %s, but the feature's type is %s.",
-							   json_type_words(&value),
-							   definition->value_type),
-					 errhint("Use null to unset the feature.")));
+		if (value.type != jbvNull)
+		{
+			const char *misfit = value_misfit(&value, definition->value_type,
+											  definition->allowed_values);
+
+			if (misfit != NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("invalid value for feature \"%s\"",
+								clip_name(name, len)),
+						 errdetail_internal("%s", misfit),
+						 errhint("Use null to unset the feature.")));
+		}
 
 		change->key = pstrdup(definition->key);
 		if (value.type != jbvNull)
@@ -175,11 +106,26 @@ parse_request(const Jsonb *features)
 
 	for (int i = 0; i < ndefinitions; i++)
 	{
-		if (changes[i].key != NULL)
+		if (changes[i].key != NULL && !definitions[i].removed)
 			result = lappend(result, &changes[i]);
 	}
 
 	return result;
+}
+
+/*
+ * The same for a request, which must have a field.
+ */
+List *
+parse_request(const Jsonb *features)
+{
+	if (features != NULL && JB_ROOT_IS_OBJECT(features) &&
+		JB_ROOT_COUNT(features) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no changes in request"),
+				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
+	return parse_features(features);
 }
 
 /*

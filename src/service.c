@@ -22,11 +22,12 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-#include "commands.h"
+#include "change.h"
 #include "compat.h"
 #include "errors.h"
 #include "notify.h"
 #include "queries.h"
+#include "value.h"
 
 PG_FUNCTION_INFO_V1(feature_service);
 
@@ -118,14 +119,7 @@ push_state(const FeatureState *state, void *arg)
 	JsonbValue	value;
 
 	is_boolean = strcmp(state->definition->value_type, "boolean") == 0;
-	if (!JsonbExtractScalar(unconstify(JsonbContainer *, &state->value->root),
-							&value))
-	{
-		value.type = jbvBinary;
-		value.val.binary.data = unconstify(JsonbContainer *,
-										   &state->value->root);
-		value.val.binary.len = VARSIZE(state->value) - VARHDRSZ;
-	}
+	root_value(state->value, &value);
 
 	push_string(builder, WJB_KEY, state->definition->json_name);
 	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);

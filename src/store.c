@@ -34,6 +34,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -84,6 +85,11 @@ enum
 	Anum_feature_builtin,
 	Anum_feature_creation_date
 };
+
+/* Columns that came later, so that they are found by name. */
+#define STAGE_COLUMN "stage"
+#define ALLOWED_VALUES_COLUMN "allowed_values"
+#define PURGED_TO_COLUMN "purged_to"
 
 enum
 {
@@ -164,6 +170,17 @@ const char *
 message_id(const ScopeName *name)
 {
 	return name->level == LEVEL_SYSTEM ? NULL : pnstrdup(name->id, name->len);
+}
+
+static ScopeName *
+make_name(FeatureLevel level, const char *id)
+{
+	ScopeName  *name = palloc(sizeof(ScopeName));
+
+	name->level = level;
+	name->id = id;
+	name->len = strlen(id);
+	return name;
 }
 
 /*
@@ -349,6 +366,26 @@ get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
 	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
 		return NULL;
 	return get_jsonb_column(tuple, attnum, rel);
+}
+
+/*
+ * The number of a column that came with a later version of the extension than
+ * the table, InvalidAttrNumber where it is not there yet.
+ */
+static AttrNumber
+find_later_column(Relation rel, const char *name, Oid type)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped &&
+			TupleDescAttr(desc, i)->atttypid == type &&
+			strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			return i + 1;
+	}
+
+	return InvalidAttrNumber;
 }
 
 static void
@@ -552,6 +589,9 @@ List *
 store_read_features(Snapshot snapshot)
 {
 	Relation	rel = open_table(TABLE_FEATURE, AccessShareLock);
+	AttrNumber	stage = find_later_column(rel, STAGE_COLUMN, TEXTOID);
+	AttrNumber	allowed_values = find_later_column(rel, ALLOWED_VALUES_COLUMN,
+												   JSONBOID);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	List	   *rows = NIL;
@@ -559,7 +599,7 @@ store_read_features(Snapshot snapshot)
 	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		FeatureRow *row = palloc(sizeof(FeatureRow));
+		FeatureRow *row = palloc0(sizeof(FeatureRow));
 
 		row->key = get_text_column(tuple, Anum_feature_key, rel);
 		row->json_name = get_text_column(tuple, Anum_feature_json_name, rel);
@@ -571,6 +611,11 @@ store_read_features(Snapshot snapshot)
 		row->creation_date =
 			DatumGetTimestampTz(get_column(tuple, Anum_feature_creation_date,
 										   rel));
+		row->stage = AttributeNumberIsValid(stage) ?
+			get_text_column(tuple, stage, rel) : pstrdup("");
+		if (AttributeNumberIsValid(allowed_values))
+			row->allowed_values = get_nullable_jsonb(tuple, allowed_values,
+													 rel);
 		rows = lappend(rows, row);
 	}
 	systable_endscan(scan);
@@ -612,6 +657,111 @@ store_read_settings(Snapshot snapshot, const ScopeName *name)
 	return rows;
 }
 
+static int
+compare_scope_ids(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((ScopeName *) lfirst(a))->id, ((ScopeName *) lfirst(b))->id);
+}
+
+/*
+ * Read which instances there are: a list of ScopeName, ordered by id.
+ */
+List *
+store_read_instances(Snapshot snapshot)
+{
+	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
+	bool		default_stored = false;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *instances = NIL;
+
+	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+
+		CHECK_FOR_INTERRUPTS();
+		if (strcmp(get_text_column(tuple, Anum_scope_level, rel),
+				   level_name(LEVEL_INSTANCE)) != 0)
+			continue;
+		if (strcmp(id, DEFAULT_INSTANCE_ID) == 0)
+			default_stored = true;
+		if (!heap_attisnull(tuple, Anum_scope_owner, RelationGetDescr(rel)))
+			instances = lappend(instances, make_name(LEVEL_INSTANCE, id));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	if (!default_stored)
+		instances = lappend(instances,
+							make_name(LEVEL_INSTANCE, DEFAULT_INSTANCE_ID));
+	list_sort(instances, compare_scope_ids);
+	return instances;
+}
+
+/*
+ * Hand each setting of a feature to "callback", in no order.  What it is given
+ * is gone when it returns.
+ */
+void
+store_read_feature(Snapshot snapshot, const char *feature,
+				   SettingCallback callback, void *arg)
+{
+	Relation	rel = open_table(TABLE_SETTING, AccessShareLock);
+	MemoryContext row_cxt = AllocSetContextCreate(CurrentMemoryContext,
+												  "instance_features setting",
+												  ALLOCSET_DEFAULT_SIZES);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_setting_feature, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(feature));
+	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		MemoryContext caller_cxt = MemoryContextSwitchTo(row_cxt);
+		char	   *level = get_text_column(tuple, Anum_setting_level, rel);
+		char	   *id = get_text_column(tuple, Anum_setting_scope_id, rel);
+		Jsonb	   *value = get_jsonb_column(tuple, Anum_setting_value, rel);
+		ScopeName  *name = make_name(strcmp(level, level_name(LEVEL_SYSTEM)) == 0 ?
+									 LEVEL_SYSTEM : LEVEL_INSTANCE, id);
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(caller_cxt);
+		callback(name, value, arg);
+		MemoryContextReset(row_cxt);
+	}
+	systable_endscan(scan);
+	MemoryContextDelete(row_cxt);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * The sequence of the event before which events of a scope were purged, 0 if
+ * none were.
+ */
+int64
+store_read_purged_to(Snapshot snapshot, const ScopeName *name)
+{
+	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
+	AttrNumber	column = find_later_column(rel, PURGED_TO_COLUMN, INT8OID);
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	tuple;
+	int64		purged_to = 0;
+
+	scan = begin_scope_scan(rel, snapshot, name, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple) && AttributeNumberIsValid(column) &&
+		!heap_attisnull(tuple, column, RelationGetDescr(rel)))
+		purged_to = DatumGetInt64(get_column(tuple, column, rel));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return purged_to;
+}
+
 /*
  * Hand the events of a scope to "callback", oldest first.  What it is given
  * is gone when it returns.
@@ -627,6 +777,7 @@ store_read_events(Snapshot snapshot, const ScopeName *name,
 	ScanKeyData keys[2];
 	HeapTuple	tuple;
 	MemoryContext row_cxt;
+	bool		go_on = true;
 
 	if (!OidIsValid(index_oid))
 		ereport(ERROR,
@@ -641,7 +792,8 @@ store_read_events(Snapshot snapshot, const ScopeName *name,
 	init_scope_keys(keys, name);
 	scan = systable_beginscan_ordered(rel, index, snapshot,
 									  lengthof(keys), keys);
-	while (HeapTupleIsValid(tuple =
+	while (go_on &&
+		   HeapTupleIsValid(tuple =
 							systable_getnext_ordered(scan,
 													 ForwardScanDirection)))
 	{
@@ -659,7 +811,7 @@ store_read_events(Snapshot snapshot, const ScopeName *name,
 		event.creation_date =
 			DatumGetTimestampTz(get_column(tuple, Anum_event_creation_date,
 										   rel));
-		callback(&event, arg);
+		go_on = callback(&event, arg);
 
 		MemoryContextSwitchTo(caller_cxt);
 		MemoryContextReset(row_cxt);
@@ -744,7 +896,7 @@ become_caller(const SavedUser *saved)
 
 /* The statements, each prepared at its first use and kept. */
 #define EQ " OPERATOR(pg_catalog.=) "
-#define MAX_PARAMS 6
+#define MAX_PARAMS 7
 
 typedef enum StatementId
 {
@@ -755,7 +907,11 @@ typedef enum StatementId
 	BURY_DEFAULT,
 	DELETE_EVENTS,
 	DELETE_SETTING,
-	DELETE_SETTINGS
+	DELETE_SETTINGS,
+	INSERT_FEATURE,
+	UPDATE_FEATURE,
+	DELETE_FEATURE,
+	PURGE_EVENTS
 } StatementId;
 
 typedef struct Statement
@@ -812,17 +968,37 @@ static Statement statements[] =
 		"DELETE FROM instance_features.setting AS s"
 		" WHERE s.level" EQ "$1 AND s.scope_id" EQ "$2",
 		2, {TEXTOID, TEXTOID}
+	},
+	[INSERT_FEATURE] = {
+		"INSERT INTO instance_features.feature"
+		" (key, json_name, value_type, default_value, description, stage, allowed_values)"
+		" VALUES ($1, $2, $3, $4, coalesce($5, ''), $6, $7)",
+		7, {TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID}
+	},
+	[UPDATE_FEATURE] = {
+		"UPDATE instance_features.feature AS f"
+		" SET default_value = $2, description = coalesce($3, f.description),"
+		" stage = $4, allowed_values = $5"
+		" WHERE f.key" EQ "$1",
+		5, {TEXTOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID}
+	},
+	[DELETE_FEATURE] = {
+		"DELETE FROM instance_features.feature AS f WHERE f.key" EQ "$1",
+		1, {TEXTOID}
+	},
+	[PURGE_EVENTS] = {
+		"SELECT instance_features.purge_events($1)",
+		1, {TIMESTAMPTZOID}
 	}
 };
 
 /*
- * Run a statement on a scope as the owner of the tables.  Its first two
- * parameters are the scope's level and id; "params" are the others.  Returns
- * the number of rows.
+ * Run a statement as the owner of the tables.  Returns the number of rows, and
+ * in *value the first column of a result's first row, which is an int8.
  */
 static uint64
-execute(StatementId id, const ScopeName *name,
-		int nparams, const NullableDatum *params)
+execute_statement(StatementId id, int nparams, const NullableDatum *params,
+				  int64 *value)
 {
 	Statement  *statement = &statements[id];
 	Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
@@ -832,14 +1008,11 @@ execute(StatementId id, const ScopeName *name,
 	int			result;
 	uint64		processed;
 
-	values[0] = CStringGetTextDatum(level_name(name->level));
-	values[1] = PointerGetDatum(scope_id_text(name));
-	nulls[0] = nulls[1] = ' ';
-	Assert(nparams + 2 == statement->nparams);
+	Assert(nparams == statement->nparams);
 	for (int i = 0; i < nparams; i++)
 	{
-		values[i + 2] = params[i].value;
-		nulls[i + 2] = params[i].isnull ? 'n' : ' ';
+		values[i] = params[i].value;
+		nulls[i] = params[i].isnull ? 'n' : ' ';
 	}
 
 	SPI_connect();
@@ -861,10 +1034,46 @@ execute(StatementId id, const ScopeName *name,
 		elog(ERROR, "SPI_execute_plan failed: %s",
 			 SPI_result_code_string(result));
 	processed = SPI_processed;
+	if (value != NULL)
+	{
+		bool		isnull;
+
+		*value = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	}
 	become_caller(&caller);
 	SPI_finish();
 
 	return processed;
+}
+
+static NullableDatum
+make_param(Datum value, bool isnull)
+{
+	NullableDatum param;
+
+	param.value = value;
+	param.isnull = isnull;
+	return param;
+}
+
+/*
+ * Run a statement on a scope.  Its first two parameters are the scope's level
+ * and id; "params" are the others.  Returns the number of rows.
+ */
+static uint64
+execute(StatementId id, const ScopeName *name,
+		int nparams, const NullableDatum *params)
+{
+	NullableDatum all_params[MAX_PARAMS];
+
+	all_params[0] = make_param(CStringGetTextDatum(level_name(name->level)),
+							   false);
+	all_params[1] = make_param(PointerGetDatum(scope_id_text(name)), false);
+	for (int i = 0; i < nparams; i++)
+		all_params[i + 2] = params[i];
+	return execute_statement(id, nparams + 2, all_params, NULL);
 }
 
 /*
@@ -886,16 +1095,6 @@ execute_one(StatementId id, const ScopeName *name,
 			int nparams, const NullableDatum *params)
 {
 	check_written(execute(id, name, nparams, params) == 1, name);
-}
-
-static NullableDatum
-make_param(Datum value, bool isnull)
-{
-	NullableDatum param;
-
-	param.value = value;
-	param.isnull = isnull;
-	return param;
 }
 
 static NullableDatum
@@ -979,6 +1178,94 @@ store_delete_scope(const ScopeName *name)
 	execute_one(is_default ? BURY_DEFAULT : DELETE_SCOPE, name, 0, NULL);
 	execute(DELETE_SETTINGS, name, 0, NULL);
 	execute(DELETE_EVENTS, name, 0, NULL);
+}
+
+static NullableDatum
+jsonb_param(const Jsonb *value)
+{
+	return make_param(PointerGetDatum(value), value == NULL);
+}
+
+/*
+ * Hold the definitions as they are until the transaction ends, as everybody
+ * does who writes a setting.  What was read of them before may be outdated.
+ */
+void
+store_hold_definitions(void)
+{
+	LockRelationOid(resolve_table(TABLE_FEATURE), RowExclusiveLock);
+}
+
+/*
+ * Keep others from changing a definition until the transaction ends and, if
+ * asked, from writing any setting.
+ */
+void
+store_lock_definitions(bool against_writers)
+{
+	LockRelationOid(resolve_table(TABLE_FEATURE), against_writers ?
+					ShareRowExclusiveLock : ShareUpdateExclusiveLock);
+}
+
+/*
+ * Run a statement that must write the definition of one feature.
+ */
+static void
+execute_definition(StatementId id, int nparams, const NullableDatum *params)
+{
+	if (execute_statement(id, nparams, params, NULL) != 1)
+		report_suppressed_change(NULL);
+}
+
+void
+store_insert_feature(const FeatureRow *row)
+{
+	NullableDatum params[] = {
+		text_param(row->key), text_param(row->json_name),
+		text_param(row->value_type), jsonb_param(row->default_value),
+		text_param(row->description), text_param(row->stage),
+		jsonb_param(row->allowed_values)
+	};
+
+	execute_definition(INSERT_FEATURE, lengthof(params), params);
+}
+
+/*
+ * Update what of a definition may change: default, description, stage and
+ * allowed values.
+ */
+void
+store_update_feature(const FeatureRow *row)
+{
+	NullableDatum params[] = {
+		text_param(row->key), jsonb_param(row->default_value),
+		text_param(row->description), text_param(row->stage),
+		jsonb_param(row->allowed_values)
+	};
+
+	execute_definition(UPDATE_FEATURE, lengthof(params), params);
+}
+
+void
+store_delete_feature(const char *key)
+{
+	NullableDatum params[] = {text_param(key)};
+
+	execute_definition(DELETE_FEATURE, lengthof(params), params);
+}
+
+/*
+ * Delete the events before a time that are not needed to know the settings at
+ * any time since.  Returns how many were deleted.
+ */
+int64
+store_purge_events(TimestampTz before)
+{
+	NullableDatum params[] = {timestamptz_param(before)};
+	int64		purged;
+
+	(void) execute_statement(PURGE_EVENTS, lengthof(params), params, &purged);
+	return purged;
 }
 
 /* What writing the rows of a scope takes. */

@@ -20,6 +20,7 @@
 #define SYSTEM_SCOPE_ID "SYSTEM"
 #define DEFAULT_INSTANCE_ID "default"
 #define MAX_SCOPE_ID_LENGTH 200 /* bytes */
+#define MAX_KEY_LENGTH 63		/* of a feature */
 
 typedef enum FeatureLevel
 {
@@ -51,8 +52,11 @@ typedef struct FeatureRow
 	char	   *json_name;
 	char	   *value_type;
 	Jsonb	   *default_value;
+	const char *description;	/* not read; written if it is not NULL */
 	bool		builtin;
 	TimestampTz creation_date;
+	char	   *stage;
+	Jsonb	   *allowed_values; /* or NULL */
 } FeatureRow;
 
 /* The row of a scope that is going to be changed. */
@@ -91,7 +95,11 @@ extern const char *level_name(FeatureLevel level);
 extern const char *message_id(const ScopeName *name);
 
 /* Reading */
-typedef void (*EventCallback) (const EventRow *event, void *arg);
+
+/* False ends the reading. */
+typedef bool (*EventCallback) (const EventRow *event, void *arg);
+typedef void (*SettingCallback) (const ScopeName *name, const Jsonb *value,
+								 void *arg);
 
 extern bool store_is_there(void);
 extern bool store_found_missing(void);
@@ -102,6 +110,10 @@ extern bool store_read_scope(Snapshot snapshot, const ScopeName *name,
 							 ScopeRow *row);
 extern List *store_read_features(Snapshot snapshot);
 extern List *store_read_settings(Snapshot snapshot, const ScopeName *name);
+extern List *store_read_instances(Snapshot snapshot);
+extern void store_read_feature(Snapshot snapshot, const char *feature,
+							   SettingCallback callback, void *arg);
+extern int64 store_read_purged_to(Snapshot snapshot, const ScopeName *name);
 extern void store_read_events(Snapshot snapshot, const ScopeName *name,
 							  EventCallback callback, void *arg);
 
@@ -114,5 +126,13 @@ extern bool store_insert_scope(const ScopeName *name, const ScopeRow *row);
 extern bool store_create_scope(const ScopeName *name, const ScopeRow *row);
 extern void store_set_owner(const ScopeName *name, Oid owner);
 extern void store_delete_scope(const ScopeName *name);
+extern int64 store_purge_events(TimestampTz before);
+
+/* Definitions */
+extern void store_hold_definitions(void);
+extern void store_lock_definitions(bool against_writers);
+extern void store_insert_feature(const FeatureRow *row);
+extern void store_update_feature(const FeatureRow *row);
+extern void store_delete_feature(const char *key);
 
 #endif							/* IF_STORE_H */

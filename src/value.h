@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * value.h
+ *	  The values that a feature may have.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef IF_VALUE_H
+#define IF_VALUE_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+extern Jsonb *copy_jsonb(const Jsonb *jsonb);
+extern void root_value(const Jsonb *jsonb, JsonbValue *value);
+extern const char *json_type_words(const JsonbValue *value);
+extern const char *own_type(const JsonbValue *value);
+extern const char *value_misfit(const JsonbValue *value, const char *type,
+								const Jsonb *allowed_values);
+extern const char *allowed_values_misfit(const Jsonb *allowed_values,
+										 const char *type);
+
+#endif							/* IF_VALUE_H */
