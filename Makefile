@@ -1,6 +1,6 @@
 EXTENSION = instance_features
 MODULE_big = instance_features
-DATA = sql/instance_features--1.0.sql sql/instance_features--1.0--1.1.sql
+DATA = sql/instance_features--1.0.sql sql/instance_features--1.0--1.1.sql sql/instance_features--1.1--1.2.sql
 HEADERS = include/instance_features.h
 PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
 
@@ -8,8 +8,12 @@ OBJS = \
 	src/answer.o \
 	src/api.o \
 	src/cache.o \
+	src/change.o \
 	src/commands.o \
+	src/definitions.o \
+	src/document.o \
 	src/errors.o \
+	src/history.o \
 	src/instance_features.o \
 	src/notify.o \
 	src/permission.o \
@@ -18,6 +22,7 @@ OBJS = \
 	src/scope.o \
 	src/service.o \
 	src/store.o \
+	src/value.o \
 	src/writer.o
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)

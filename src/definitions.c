@@ -414,16 +414,10 @@ collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
 	*scopes = lappend(*scopes, copy);
 }
 
-/* The order in which scopes are locked: see change.c. */
 static int
-compare_scopes(const ListCell *a, const ListCell *b)
+compare_cells(const ListCell *a, const ListCell *b)
 {
-	const ScopeName *name_a = lfirst(a);
-	const ScopeName *name_b = lfirst(b);
-
-	if (name_a->level != name_b->level)
-		return (int) name_a->level - (int) name_b->level;
-	return strcmp(name_a->id, name_b->id);
+	return compare_scope_names(lfirst(a), lfirst(b));
 }
 
 /*
@@ -432,13 +426,13 @@ compare_scopes(const ListCell *a, const ListCell *b)
 static void
 unset_everywhere(const char *key, List *scopes)
 {
-	RequestedChange change = {.key = unconstify(char *, key)};
+	List	   *requested = list_make1(make_change(key, NULL));
 	MemoryContext scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 													"instance_features scope",
 													ALLOCSET_DEFAULT_SIZES);
 	ListCell   *lc;
 
-	list_sort(scopes, compare_scopes);
+	list_sort(scopes, compare_cells);
 	foreach(lc, scopes)
 	{
 		const ScopeName *name = lfirst(lc);
@@ -447,7 +441,7 @@ unset_everywhere(const char *key, List *scopes)
 
 		append_changes(name, &scope,
 					   list_differences(name->level, read_settings(name),
-										list_make1(&change)));
+										requested));
 		MemoryContextSwitchTo(caller_cxt);
 		MemoryContextReset(scope_cxt);
 	}

@@ -39,6 +39,7 @@ typedef struct Change
 	TimestampTz change_date;
 	List	   *keys;			/* features changed; NIL: read again */
 	int			nest_level;		/* of the transaction that made it */
+	int			number;			/* its place among all, once they are sent */
 } Change;
 
 /*
@@ -183,39 +184,72 @@ merge_keys(List *list, List *keys)
 	return list;
 }
 
+/* By scope, and then in the order in which they were made. */
+static int
+compare_changes(const void *a, const void *b)
+{
+	const Change *change_a = *(Change *const *) a;
+	const Change *change_b = *(Change *const *) b;
+	int			cmp = (int) change_a->level - (int) change_b->level;
+
+	if (cmp == 0)
+		cmp = strcmp(change_a->id, change_b->id);
+	return cmp != 0 ? cmp : change_a->number - change_b->number;
+}
+
+/* In the order in which they were made. */
+static int
+compare_numbers(const void *a, const void *b)
+{
+	return (*(Change *const *) a)->number - (*(Change *const *) b)->number;
+}
+
+/*
+ * Add to a change what a later one of the same scope did.
+ */
+static void
+merge_change(Change *change, const Change *later)
+{
+	if (change->keys == NIL || later->keys == NIL)
+		change->keys = NIL;
+	else
+		change->keys = merge_keys(change->keys, later->keys);
+	change->sequence = later->sequence;
+	change->change_date = later->change_date;
+}
+
 /*
  * Queue one notification for each scope that the transaction changed.
  */
 static void
 send_notifications(void)
 {
-	List	   *pending = changes;
+	int			count = list_length(changes);
+	Change	  **sorted = palloc(sizeof(Change *) * count);
+	int			merged = 0;
+	ListCell   *lc;
 
-	changes = NIL;
-	while (pending != NIL)
+	foreach(lc, changes)
 	{
-		Change	   *change = linitial(pending);
-		bool		read_again = change->keys == NIL;
-		ListCell   *lc;
+		Change	   *change = lfirst(lc);
 
-		pending = list_delete_first(pending);
-		foreach(lc, pending)
-		{
-			Change	   *later = lfirst(lc);
-
-			if (later->level != change->level ||
-				strcmp(later->id, change->id) != 0)
-				continue;
-			read_again = read_again || later->keys == NIL;
-			change->sequence = later->sequence;
-			change->change_date = later->change_date;
-			change->keys = merge_keys(change->keys, later->keys);
-			pending = foreach_delete_current(pending, lc);
-		}
-		if (read_again)
-			change->keys = NIL;
-		send_notification(change);
+		change->number = foreach_current_index(lc);
+		sorted[change->number] = change;
 	}
+	changes = NIL;
+
+	qsort(sorted, count, sizeof(Change *), compare_changes);
+	for (int i = 1; i < count; i++)
+	{
+		if (sorted[i]->level == sorted[merged]->level &&
+			strcmp(sorted[i]->id, sorted[merged]->id) == 0)
+			merge_change(sorted[merged], sorted[i]);
+		else
+			sorted[++merged] = sorted[i];
+	}
+	qsort(sorted, merged + 1, sizeof(Change *), compare_numbers);
+	for (int i = 0; i <= merged; i++)
+		send_notification(sorted[i]);
 }
 
 static void
@@ -247,17 +281,20 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent_subid, void *arg)
 {
 	int			nest_level = GetCurrentTransactionNestLevel();
-	ListCell   *lc;
 
-	foreach(lc, changes)
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+
+	/* Those of the deepest level are the last ones. */
+	for (int i = list_length(changes) - 1; i >= 0; i--)
 	{
-		Change	   *change = lfirst(lc);
+		Change	   *change = list_nth(changes, i);
 
 		if (change->nest_level < nest_level)
-			continue;
+			break;
 		if (event == SUBXACT_EVENT_ABORT_SUB)
-			changes = foreach_delete_current(changes, lc);
-		else if (event == SUBXACT_EVENT_COMMIT_SUB)
+			changes = list_delete_last(changes);
+		else
 			change->nest_level = nest_level - 1;
 	}
 }

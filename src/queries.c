@@ -4,23 +4,25 @@
  *	  SQL-callable readers.
  *
  * The readers take everything from the cache, which makes them cheap, STABLE
- * and PARALLEL SAFE.  Only the history is read from its table.
+ * and PARALLEL SAFE.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_enum.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/numeric.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "answer.h"
 #include "errors.h"
-#include "permission.h"
 #include "queries.h"
+#include "value.h"
 
 PG_FUNCTION_INFO_V1(get_instance_features);
 PG_FUNCTION_INFO_V1(get_system_features);
@@ -28,8 +30,10 @@ PG_FUNCTION_INFO_V1(get_instance_feature_details);
 PG_FUNCTION_INFO_V1(get_system_feature_details);
 PG_FUNCTION_INFO_V1(feature_enabled);
 PG_FUNCTION_INFO_V1(feature_value);
-PG_FUNCTION_INFO_V1(instance_feature_history);
-PG_FUNCTION_INFO_V1(system_feature_history);
+PG_FUNCTION_INFO_V1(feature_text);
+PG_FUNCTION_INFO_V1(feature_integer);
+PG_FUNCTION_INFO_V1(feature_number);
+PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
  * The label of a source in enum feature_source.
@@ -80,9 +84,10 @@ read_states(const CachedScope *scope, bool inheritance,
 }
 
 /*
- * Put a state into the result of a function that returns SETOF feature_state.
+ * Put a state into the result of a function that returns SETOF feature_state,
+ * whose ReturnSetInfo is "arg".
  */
-static void
+void
 put_state(const FeatureState *state, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
@@ -160,21 +165,6 @@ Datum
 get_system_feature_details(PG_FUNCTION_ARGS)
 {
 	return get_feature_details(fcinfo, &system_scope_name);
-}
-
-/*
- * The effective state of the feature that an argument names, or raise
- * undefined_object.
- */
-static void
-find_state(const text *key, const ScopeName *name, FeatureState *state)
-{
-	const CachedScope *scope = find_scope(name);
-	int			feature = cache_find_feature(VARDATA_ANY(key),
-											 VARSIZE_ANY_EXHDR(key));
-
-	check_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-	cache_effective_state(scope, feature, state);
 }
 
 /*
@@ -284,76 +274,117 @@ feature_enabled(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The effective state of the feature and on the instance that the arguments
+ * (feature, instance_id) name.  Raises undefined_object, no_data_found.
+ */
+static void
+find_state(FunctionCallInfo fcinfo, FeatureState *state)
+{
+	ScopeName	name;
+	text	   *key;
+	const CachedScope *scope;
+	int			feature;
+
+	if (PG_ARGISNULL(0))
+		report_null_argument("feature");
+	name = instance_argument(fcinfo, 1);
+	key = PG_GETARG_TEXT_PP(0);
+	scope = find_scope(&name);
+	feature = cache_find_feature(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	check_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	cache_effective_state(scope, feature, state);
+}
+
+/*
  * feature_value(feature, instance_id)
  */
 Datum
 feature_value(PG_FUNCTION_ARGS)
 {
-	ScopeName	name;
 	FeatureState state;
 
-	find_state_of_arguments(fcinfo, &state);
+	find_state(fcinfo, &state);
 	PG_RETURN_JSONB_P(copy_jsonb(state.value));
 }
 
 /*
- * Put an event into the result of a *_feature_history() function.
+ * The same for a scalar of a type.  Raises invalid_parameter_value if the
+ * feature is of another one; "subtype" (or NULL) is one that will do too.
  */
-static void
-put_event(const EventRow *event, void *arg)
+static JsonbValue
+find_scalar(FunctionCallInfo fcinfo, const char *type, const char *subtype)
 {
-	ReturnSetInfo *rsinfo = arg;
-	Datum		values[7] = {0};
-	bool		nulls[7] = {false};
+	FeatureState state;
+	const char *own;
+	JsonbValue	value;
 
-	values[0] = Int64GetDatum(event->sequence);
-	values[1] = CStringGetTextDatum(event->event_type);
-	nulls[2] = event->feature == NULL;
-	if (event->feature)
-		values[2] = CStringGetTextDatum(event->feature);
-	nulls[3] = event->old_value == NULL;
-	values[3] = PointerGetDatum(event->old_value);
-	nulls[4] = event->value == NULL;
-	values[4] = PointerGetDatum(event->value);
-	values[5] = CStringGetTextDatum(event->editor);
-	values[6] = TimestampTzGetDatum(event->creation_date);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	find_state(fcinfo, &state);
+	own = state.definition->value_type;
+	root_value(state.value, &value);
+	if ((strcmp(own, type) != 0 &&
+		 (subtype == NULL || strcmp(own, subtype) != 0)) ||
+		value_misfit(&value, own, NULL) != NULL)
+		report_type_mismatch(state.definition->key, own, type);
+	return value;
 }
 
 /*
- * The body of *_feature_history(): only who may change the scope may know who
- * did.
- */
-static Datum
-feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
-{
-	Snapshot	snapshot;
-
-	check_permission(name, find_scope(name)->row.owner, PERMISSION_WRITE);
-
-	InitMaterializedSRF(fcinfo, 0);
-	snapshot = store_begin_read();
-	store_read_events(snapshot, name, put_event, fcinfo->resultinfo);
-	store_end_read(snapshot);
-	return (Datum) 0;
-}
-
-/*
- * instance_feature_history(instance_id)
+ * feature_text(feature, instance_id)
  */
 Datum
-instance_feature_history(PG_FUNCTION_ARGS)
+feature_text(PG_FUNCTION_ARGS)
 {
-	ScopeName	name = instance_argument(fcinfo, 0);
+	JsonbValue	value = find_scalar(fcinfo, "string", NULL);
 
-	return feature_history(fcinfo, &name);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.val.string.val,
+											  value.val.string.len));
 }
 
 /*
- * system_feature_history()
+ * feature_integer(feature, instance_id)
  */
 Datum
-system_feature_history(PG_FUNCTION_ARGS)
+feature_integer(PG_FUNCTION_ARGS)
 {
-	return feature_history(fcinfo, &system_scope_name);
+	JsonbValue	value = find_scalar(fcinfo, "integer", NULL);
+
+	return DirectFunctionCall1(numeric_int8,
+							   NumericGetDatum(value.val.numeric));
+}
+
+/*
+ * feature_number(feature, instance_id)
+ */
+Datum
+feature_number(PG_FUNCTION_ARGS)
+{
+	JsonbValue	value = find_scalar(fcinfo, "number", "integer");
+
+	return DirectFunctionCall1(numeric_uplus,
+							   NumericGetDatum(value.val.numeric));
+}
+
+/*
+ * instance_features_stats()
+ */
+Datum
+instance_features_stats(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[5];
+	bool		nulls[5] = {false};
+	int64		entries;
+	Size		bytes = cache_memory(&entries);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != lengthof(values))
+		elog(ERROR, "return type must have 5 columns");
+
+	values[0] = Int64GetDatum(cache_stats.hits);
+	values[1] = Int64GetDatum(cache_stats.loads);
+	values[2] = Int64GetDatum(cache_stats.invalidations);
+	values[3] = Int64GetDatum(entries);
+	values[4] = Int64GetDatum(bytes);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+											 values, nulls));
 }

@@ -15,5 +15,6 @@ typedef void (*StateCallback) (const FeatureState *state, void *arg);
 extern const char *source_name(FeatureSource source);
 extern void read_states(const CachedScope *scope, bool inheritance,
 						StateCallback callback, void *arg);
+extern void put_state(const FeatureState *state, void *arg);
 
 #endif							/* IF_QUERIES_H */

@@ -15,6 +15,16 @@
 #include "request.h"
 #include "value.h"
 
+RequestedChange *
+make_change(const char *key, Jsonb *value)
+{
+	RequestedChange *change = palloc(sizeof(RequestedChange));
+
+	change->key = pstrdup(key);
+	change->value = value;
+	return change;
+}
+
 /*
  * The number of the feature that a field names by its JSON name or key.
  */
@@ -62,7 +72,7 @@ parse_features(const Jsonb *features)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("features must be a JSON object"),
-				 errdetail("They are %s.", json_type_words(&value))));
+				 errdetail("It is %s.", json_type_words(&value))));
 
 	definitions = cache_definitions(&ndefinitions);
 	changes = palloc0(sizeof(RequestedChange) * Max(ndefinitions, 1));

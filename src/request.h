@@ -17,6 +17,7 @@ typedef struct RequestedChange
 	Jsonb	   *value;			/* NULL: unset */
 } RequestedChange;
 
+extern RequestedChange *make_change(const char *key, Jsonb *value);
 extern List *parse_features(const Jsonb *features);
 extern List *parse_request(const Jsonb *features);
 extern void check_scope_id(int len);

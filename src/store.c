@@ -172,6 +172,20 @@ message_id(const ScopeName *name)
 	return name->level == LEVEL_SYSTEM ? NULL : pnstrdup(name->id, name->len);
 }
 
+/*
+ * The order in which scopes are locked: the system, then the instances by id.
+ */
+int
+compare_scope_names(const ScopeName *a, const ScopeName *b)
+{
+	int			cmp;
+
+	if (a->level != b->level)
+		return (int) a->level - (int) b->level;
+	cmp = memcmp(a->id, b->id, Min(a->len, b->len));
+	return cmp != 0 ? cmp : a->len - b->len;
+}
+
 static ScopeName *
 make_name(FeatureLevel level, const char *id)
 {
@@ -658,9 +672,9 @@ store_read_settings(Snapshot snapshot, const ScopeName *name)
 }
 
 static int
-compare_scope_ids(const ListCell *a, const ListCell *b)
+compare_scope_cells(const ListCell *a, const ListCell *b)
 {
-	return strcmp(((ScopeName *) lfirst(a))->id, ((ScopeName *) lfirst(b))->id);
+	return compare_scope_names(lfirst(a), lfirst(b));
 }
 
 /*
@@ -695,7 +709,7 @@ store_read_instances(Snapshot snapshot)
 	if (!default_stored)
 		instances = lappend(instances,
 							make_name(LEVEL_INSTANCE, DEFAULT_INSTANCE_ID));
-	list_sort(instances, compare_scope_ids);
+	list_sort(instances, compare_scope_cells);
 	return instances;
 }
 

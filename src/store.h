@@ -93,6 +93,7 @@ extern const ScopeName system_scope_name;
 
 extern const char *level_name(FeatureLevel level);
 extern const char *message_id(const ScopeName *name);
+extern int	compare_scope_names(const ScopeName *a, const ScopeName *b);
 
 /* Reading */
 

@@ -123,7 +123,7 @@ has_type(const JsonbValue *value, const char *type)
 }
 
 static Jsonb *
-to_jsonb(const JsonbValue *value)
+make_jsonb(const JsonbValue *value)
 {
 	return JsonbValueToJsonb(unconstify(JsonbValue *, value));
 }
@@ -147,7 +147,7 @@ next_element(JsonbIterator **it)
 
 	if (JsonbIteratorNext(it, &element, true) != WJB_ELEM)
 		return NULL;
-	return to_jsonb(&element);
+	return make_jsonb(&element);
 }
 
 static JsonbIterator *
@@ -222,9 +222,9 @@ value_misfit(const JsonbValue *value, const char *type,
 		return NULL;
 	if (strcmp(type, "array") == 0)
 		return elements_misfit(value->val.binary.data, allowed_values);
-	if (count_equal(&allowed_values->root, to_jsonb(value), -1) == 0)
+	if (count_equal(&allowed_values->root, make_jsonb(value), -1) == 0)
 		return psprintf("%s is not one of the allowed %s.",
-						value_words(to_jsonb(value)),
+						value_words(make_jsonb(value)),
 						value_words(allowed_values));
 	return NULL;
 }
