@@ -302,6 +302,7 @@ END;
 -- members of pg_monitor see all.
 --
 GRANT USAGE ON SCHEMA instance_features TO PUBLIC;
+REVOKE EXECUTE ON FUNCTION instance_features.invalidate() FROM PUBLIC;
 
 CREATE VIEW instance_features.instance
 WITH (security_barrier) AS

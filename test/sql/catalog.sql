@@ -24,8 +24,8 @@ SELECT is_empty($$
     'every object has a comment');
 SELECT is_empty($$
     SELECT proname FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
-    WHERE NOT (proname ~ '^(get_|check_|feature_enabled|feature_value|(instance|system)_feature_history)' AND provolatile = 's' AND (proparallel = 's' OR prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
-        OR proname !~ '^(get_|check_|feature_enabled|feature_value|(instance|system)_feature_history)' AND provolatile = 'v' AND proparallel = 'u')$$,
+    WHERE NOT (proname ~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|(instance|system)_feature_history)' AND provolatile = 's' AND (proparallel = 's' OR prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
+        OR proname !~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|(instance|system)_feature_history)' AND provolatile = 'v' AND proparallel = CASE proname WHEN 'instance_features_stats' THEN 'r' ELSE 'u' END::"char")$$,
     'readers are STABLE PARALLEL SAFE, writers VOLATILE PARALLEL UNSAFE');
 SELECT is((SELECT count(*) FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid WHERE prosecdef), 0::bigint, 'no function is SECURITY DEFINER');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid

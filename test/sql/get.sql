@@ -70,7 +70,7 @@ SELECT is(current_setting('instance_features.instance_id'), 'default', 'its buil
 -- Features of other types, though nothing defines them yet.
 INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES
     ('limit_value', 'limitValue', 'integer', '1'), ('greeting', 'greeting', 'string', '"hello"'), ('theme', 'theme', 'object', '{"a": [1, {}]}');
-SELECT is(pg_temp.try($$SELECT feature_enabled('limit_value')$$), '22023 | feature "limit_value" is not boolean | Its type is integer. | Use feature_value() to read it.', 'feature_enabled of what is not boolean is an error');
+SELECT is(pg_temp.try($$SELECT feature_enabled('limit_value')$$), '22023 | feature "limit_value" is of type integer, not boolean | Use feature_value() to read a feature of any type.', 'feature_enabled of what is not boolean is an error');
 SELECT is(feature_value('theme'), '{"a": [1, {}]}'::jsonb, 'feature_value of an object');
 SELECT is((set_instance_features('{"limitValue": 5, "greeting": "hi", "theme": {"b": null}}')).sequence, 4::bigint, 'values of their types can be set');
 SELECT results_eq($$SELECT feature_value(k) FROM unnest('{limit_value,greeting,theme}'::text[]) k$$, $$VALUES ('5'::jsonb), ('"hi"'), ('{"b": null}')$$, 'and read');

@@ -97,7 +97,8 @@ SELECT is(pg_temp.try('INSERT INTO other.scope VALUES (1, 2) RETURNING id'), '2'
 ALTER TABLE instance_features.setting RENAME TO settings;
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$) ~ '^42704', true, 'a table renamed is missed');
 ALTER TABLE instance_features.settings RENAME TO setting;
-ALTER TABLE instance_features.feature DROP COLUMN creation_date;
+ALTER TABLE instance_features.feature RENAME TO feature_of_old;
+CREATE TABLE instance_features.feature (key text);
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), '55000 | table "instance_features.feature" has been altered | Give it the columns back with which the extension made it.', 'and a column that is read');
 
 SELECT * FROM finish();

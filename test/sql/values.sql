@@ -1,0 +1,56 @@
+\set ECHO none
+\i test/setup.sql
+SELECT plan(43);
+SELECT define_feature('title', '"hello"'), define_feature('max_users', '10'), define_feature('ratio', '0.5'),
+    define_feature('theme', '{"color": "red", "font": "serif"}'), define_feature('hosts', '["a"]') \g /dev/null
+
+-- Through all the doors.
+SELECT is((set_instance_features('{"title": "a \u00e9 \"q\"", "maxUsers": 20, "ratio": 1e-3, "theme": {"color": "blue"}, "hosts": []}')).sequence, 5::bigint, 'values of all types are set');
+SELECT results_eq('SELECT feature, value FROM get_instance_features()',
+    $$VALUES ('hosts', '[]'::jsonb), ('max_users', '20'), ('ratio', '0.001'), ('theme', '{"color": "blue"}'), ('title', '"a \u00e9 \"q\""')$$, 'and read');
+SELECT is(feature_value('theme'), '{"color": "blue"}'::jsonb, 'an object is replaced, not merged');
+SELECT is((set_instance_features('{"theme": {"color": "blue"}}')).sequence, 5::bigint, 'an equal object is no change');
+SELECT is((set_instance_features('{"maxUsers": 20.0}')).sequence, 5::bigint, 'nor an equal number');
+SELECT is((set_instance_features('{"theme": {"color": null}}')).sequence, 6::bigint, 'null within an object is a value');
+SELECT is((set_instance_features('{"theme": null}')).sequence, 7::bigint, 'null for it unsets');
+SELECT is(feature_value('theme'), '{"color": "red", "font": "serif"}'::jsonb, 'then it is the default');
+SELECT results_eq('SELECT event_type, old_value, value FROM instance_feature_history() OFFSET 5',
+    $$VALUES ('feature.instance.theme.set', '{"color": "blue"}'::jsonb, '{"color": null}'::jsonb), ('feature.instance.theme.unset', '{"color": null}', NULL)$$, 'the history has them');
+SELECT is((set_system_features('{"theme": {"color": "green"}, "title": "system"}')).sequence, 2::bigint, 'the system has values of all types');
+SELECT is(feature_value('theme'), '{"color": "green"}'::jsonb, 'which are inherited');
+SELECT is(feature_text('title'), 'a é "q"', 'or overridden') WHERE current_setting('server_encoding') = 'UTF8'
+UNION ALL SELECT pass('or overridden') WHERE current_setting('server_encoding') <> 'UTF8';
+SELECT is((set_instance_features(jsonb_build_object('title', repeat('long ', 100000)))).sequence, 8::bigint, 'a long value is set');
+SELECT is(length(feature_text('title')), 500000, 'and read');
+SELECT is(length((SELECT value->>0 FROM instance_feature_history() WHERE sequence = 8)), 500000, 'also in the history');
+
+-- Typed readers.
+SELECT is(feature_integer('max_users'), 20::bigint, 'feature_integer');
+SELECT is(feature_number('max_users'), 20::numeric, 'feature_number of an integer');
+SELECT is(feature_number('ratio'), 0.001, 'feature_number');
+SELECT create_instance('x') AS ignored \gset
+SELECT is(feature_integer('max_users', 'x'), 10::bigint, 'of another instance');
+SELECT is(feature_text('title', 'x'), 'system', 'feature_text inherits');
+SELECT is(pg_typeof(feature_text('title'))::text || pg_typeof(feature_integer('max_users')) || pg_typeof(feature_number('ratio')), 'textbigintnumeric', 'they return text, bigint, numeric');
+SELECT set_instance_features('{"maxUsers": -9223372036854775808}') AS ignored \gset
+SELECT is(feature_integer('max_users'), '-9223372036854775808'::bigint, 'the least bigint');
+SELECT set_instance_features('{"maxUsers": 7.0}') AS ignored \gset
+SELECT is(feature_integer('max_users'), 7::bigint, 'an integer written with a fraction');
+
+-- A type that does not fit.
+SELECT is(pg_temp.try($$SELECT feature_text('max_users')$$), '22023 | feature "max_users" is of type integer, not string | Use feature_value() to read a feature of any type.', 'feature_text of an integer');
+SELECT is(pg_temp.try($$SELECT feature_integer('ratio')$$) ~ '^22023 \| feature "ratio" is of type number, not integer', true, 'feature_integer of a number');
+SELECT is(pg_temp.try($$SELECT feature_integer('user_schema')$$) ~ '^22023 \| feature "user_schema" is of type boolean, not integer', true, 'feature_integer of a boolean');
+SELECT is(pg_temp.try($$SELECT feature_number('title')$$) ~ '^22023 \| feature "title" is of type string, not number', true, 'feature_number of a string');
+SELECT is(pg_temp.try($$SELECT feature_text('theme')$$) ~ '^22023 \| feature "theme" is of type object, not string', true, 'feature_text of an object');
+SELECT is(pg_temp.try($$SELECT feature_enabled('hosts')$$) ~ '^22023 \| feature "hosts" is of type array, not boolean', true, 'feature_enabled of an array');
+SELECT is(pg_temp.try(format('SELECT feature_%s(NULL)', t)), '22023 | feature must not be null', t || ' of NULL') FROM unnest(ARRAY['text', 'integer', 'number']) t;
+SELECT is(pg_temp.try(format('SELECT feature_%s(%L)', t, 'titel')), '42704 | feature "titel" does not exist | Perhaps you meant "title".', t || ' of what does not exist') FROM unnest(ARRAY['text', 'integer', 'number']) t;
+SELECT is(pg_temp.try(format('SELECT feature_%s(%L, %L)', t, 'title', 'nowhere')), 'P0002 | instance "nowhere" does not exist', t || ' on what does not exist') FROM unnest(ARRAY['text', 'integer', 'number']) t;
+
+-- What does not have the type is not set.
+SELECT is(pg_temp.try(format('SELECT set_instance_features(%L)', r)) ~ '^22023 \| invalid value for feature "[a-zA-Z]+" \| It is an? (string|boolean|object|array|number), but the feature''s type is (integer|string|object|array)\.', true, r)
+FROM unnest(ARRAY['{"title": 1}', '{"maxUsers": 1.5}', '{"theme": []}', '{"hosts": {}}', '{"maxUsers": "1"}']) r;
+
+SELECT * FROM finish();
+ROLLBACK;
