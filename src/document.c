@@ -168,6 +168,7 @@ list_scope_changes(const ScopeDocument *document, List *settings)
 			!is_requested(requested, key))
 			requested = lappend(requested, make_change(key, NULL));
 	}
+	sort_changes(requested);
 	return list_differences(document->name.level, settings, requested);
 }
 

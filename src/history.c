@@ -327,6 +327,7 @@ request_settings(List *present, List *earlier)
 			requested = lappend(requested, make_change(setting->feature,
 													   setting->value));
 	}
+	sort_changes(requested);
 	return requested;
 }
 

@@ -25,6 +25,22 @@ make_change(const char *key, Jsonb *value)
 	return change;
 }
 
+static int
+compare_keys(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((RequestedChange *) lfirst(a))->key,
+				  ((RequestedChange *) lfirst(b))->key);
+}
+
+/*
+ * Bring changes into the order that a request's have.
+ */
+void
+sort_changes(List *changes)
+{
+	list_sort(changes, compare_keys);
+}
+
 /*
  * The number of the feature that a field names by its JSON name or key.
  */

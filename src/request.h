@@ -18,6 +18,7 @@ typedef struct RequestedChange
 } RequestedChange;
 
 extern RequestedChange *make_change(const char *key, Jsonb *value);
+extern void sort_changes(List *changes);
 extern List *parse_features(const Jsonb *features);
 extern List *parse_request(const Jsonb *features);
 extern void check_scope_id(int len);
