@@ -25,8 +25,11 @@ $node->safe_psql('postgres', q{
 	SELECT set_instance_features('{"oidcTokenExchange": true}', E'it''s "a" \\\\ \nb');
 	SELECT create_instance('orphan', 'gone');
 	SELECT alter_system_owner('bob');
-	INSERT INTO instance_features.feature (key, json_name, value_type, default_value, description) VALUES ('own', 'own', 'object', '{"a": 1}', 'of our own');
+	SELECT define_feature('own', '{"a": 1}', 'of our own', 'oursAlone');
+	SELECT define_feature('color', '"red"', allowed_values => '["red", "green"]');
+	SELECT set_feature_stage('color', 'deprecated');
 	SELECT set_system_features('{"own": {"b": [1, 2]}}');
+	SELECT purge_feature_events('infinity');
 	DROP ROLE gone});
 
 # All that there is to carry.
@@ -37,13 +40,15 @@ sub contents
 		SELECT * FROM instance_features.scope ORDER BY 1, 2;
 		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3;
 		SELECT * FROM instance_features.event ORDER BY 1, 2, 3;
-		SELECT key, json_name, value_type, default_value, description, builtin FROM instance_features.feature ORDER BY 1;
+		SELECT key, json_name, value_type, default_value, description, builtin, stage, allowed_values FROM instance_features.feature ORDER BY 1;
 		SELECT feature, value, source FROM features.get_instance_features(true);
 		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'instance_features'});
 }
 
 my $contents = contents('postgres');
 like($contents, qr/orphan\|\d+\|0/, 'given an instance of a dropped role among others');
+like($contents, qr/color\|color\|string\|"red"\|\|f\|deprecated\|\["red", "green"\]/, 'and features of our own');
+is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'), 't', 'and scopes with purged events');
 
 # Restore a dump into a new database and look at it.
 sub check_copy

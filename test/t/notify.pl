@@ -56,6 +56,16 @@ is_deeply([ map { [ $_->{level}, $_->{sequence}, $_->{features} ] } notified(q{
 	COMMIT}) ],
 	[ [ 'instance', 6, [ 'user_schema', 'login_default_org' ] ], [ 'system', 2, ['user_schema'] ] ],
 	'a transaction notifies once a scope, without what it took back');
+my $summary = sub { [ map { [ $_->{level}, $_->{resourceOwner}, $_->{sequence}, $_->{features} ] } @_ ] };
+is_deeply($summary->(notified(q{SELECT define_feature('color', '"red"')})), [ [ 'system', 'SYSTEM', 2, ['color'] ] ], 'a definition is notified as a change of the system');
+is_deeply($summary->(notified(q{SELECT alter_feature('color', '"green"')})), [ [ 'system', 'SYSTEM', 2, ['color'] ] ], 'so is its change');
+is_deeply($summary->(notified(q{SELECT set_feature_stage('color', 'stable')})), [ [ 'system', 'SYSTEM', 2, ['color'] ] ], 'or another stage');
+is_deeply($summary->(notified(q{
+	BEGIN;
+	SELECT apply_features('{"system": {"userSchema": false, "color": "red"}, "instances": {"z": {"color": "red"}, "y": {"color": "red"}, "x": {}}}');
+	SELECT apply_features('{"instances": {"z": {"color": "blue"}}}');
+	COMMIT})), [ [ 'system', 'SYSTEM', 3, ['color'] ], [ 'instance', 'y', 1, ['color'] ], [ 'instance', 'z', 2, ['color'] ] ], 'a document is notified once a scope');
+is_deeply($summary->(notified(q{SELECT drop_feature('color', true)})), [ [ 'system', 'SYSTEM', 4, ['color'] ], [ 'instance', 'y', 2, ['color'] ], [ 'instance', 'z', 3, ['color'] ] ], 'a drop on all scopes that set the feature');
 is_deeply([ notified(q{SET instance_features.notify = off; SELECT set_instance_features('{"userSchema": true}')}) ], [], 'the setting notify turns it off');
 is_deeply([ map { $_->{resourceOwner} } notified(q{SELECT create_instance('it''s "a" \ b'); SELECT set_instance_features('{"userSchema": true}', 'it''s "a" \ b')}) ],
 	[q{it's "a" \ b}], 'an id of odd characters');

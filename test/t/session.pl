@@ -101,6 +101,20 @@ is($superuser->query('SELECT current_user = session_user'), 't', 'who is itself 
 is($dba->query('DROP EXTENSION instance_features'), '', 'the owner can drop the extension');
 $_->quit for $dba, $tenant, $superuser;
 
+# A deprecated feature warns once a session.
+$node->safe_psql('postgres', 'CREATE DATABASE deprecated');
+my $setter = Session->new($node, dbname => 'deprecated');
+$setter->query(q{CREATE EXTENSION instance_features; SELECT define_feature('old_one'), define_feature('older_one'); SELECT set_feature_stage('old_one', 'deprecated'), set_feature_stage('older_one', 'deprecated')});
+is($setter->query(q{SELECT (set_instance_features('{"oldOne": null, "userSchema": true}')).sequence}), '1', 'to unset a deprecated feature is fine');
+is($setter->query(q{SELECT (set_instance_features('{"oldOne": true}')).sequence}), "2\nWARNING:  feature \"old_one\" is deprecated", 'to set it warns');
+is($setter->query(q{SELECT (set_instance_features('{"oldOne": false}')).sequence}), '3', 'once a session');
+is($setter->query(q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"olderOne": true, "oldOne": true}')}), "200\nWARNING:  feature \"older_one\" is deprecated", 'and feature, also through the service');
+is($setter->query(q{\set VERBOSITY sqlstate
+	\c
+	SELECT (revert_instance_features(2)).sequence}) =~ s/^You are.*\n//r, "6\nWARNING:  01P01", 'in another session again, with a SQLSTATE of its own');
+is($setter->query('SELECT count(*) FROM check_instance_features()'), '0', 'the tables are consistent');
+$setter->quit;
+
 # Databases of other encodings.
 for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
 {

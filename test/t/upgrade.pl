@@ -28,7 +28,7 @@ my $objects = q{
 	WHERE m.refclassid = 'pg_extension'::regclass AND m.deptype = 'e' AND m.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features')
 	ORDER BY 1};
 my $contents = q{
-	SELECT * FROM instance_features.scope ORDER BY 1, 2;
+	SELECT level, id, owner, sequence, change_date, creation_date FROM instance_features.scope ORDER BY 1, 2;
 	SELECT * FROM instance_features.setting ORDER BY 1, 2, 3;
 	SELECT * FROM instance_features.event ORDER BY 1, 2, 3;
 	SELECT key, json_name, value_type, default_value, description, builtin FROM instance_features.feature ORDER BY 1};
