@@ -18,6 +18,8 @@ ALTER TABLE instance_features.scope
     ADD COLUMN purged_to bigint;
 COMMENT ON COLUMN instance_features.scope.purged_to IS
     'sequence of the event before which events were purged, null if none were';
+COMMENT ON COLUMN instance_features.event.sequence IS
+    'number of the event in its scope: 1, 2, 3 and so on, without a gap but for purged events';
 
 --
 -- Definitions
@@ -199,8 +201,9 @@ COMMENT ON FUNCTION instance_features.purge_events(timestamptz) IS
     'what purge_feature_events() does, with the rights of the tables'' owner';
 REVOKE EXECUTE ON FUNCTION instance_features.purge_events(timestamptz) FROM PUBLIC;
 
--- As before, but a purge may have left gaps.
-CREATE OR REPLACE FUNCTION @extschema@.check_instance_features(
+-- As before, but a purge may have left gaps.  The query is in a function of its
+-- own, which \df+ *feature* does not show.
+CREATE FUNCTION instance_features.check_tables(
     OUT problem text,
     OUT level text,
     OUT scope_id text,
@@ -296,6 +299,21 @@ BEGIN ATOMIC
     JOIN instance_features.feature g ON g.json_name = f.key AND g.key <> f.key
     ORDER BY 2, 3, 4 NULLS FIRST, 5, 1;
 END;
+COMMENT ON FUNCTION instance_features.check_tables() IS
+    'what check_instance_features() does';
+
+CREATE OR REPLACE FUNCTION @extschema@.check_instance_features(
+    OUT problem text,
+    OUT level text,
+    OUT scope_id text,
+    OUT feature text,
+    OUT sequence bigint,
+    OUT detail text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT * FROM instance_features.check_tables();
+END;
 
 --
 -- For the DBA.  Everybody may look: one sees the instances that one may change,
@@ -314,7 +332,7 @@ FROM (
     FROM instance_features.scope
     WHERE level = 'instance' AND owner IS NOT NULL
     UNION ALL
-    SELECT 'default' COLLATE "C", c.relowner::regrole, f.creation_date, 0, f.creation_date
+    SELECT 'default'::text, c.relowner::regrole, f.creation_date, 0::bigint, f.creation_date
     FROM pg_catalog.pg_class c,
         (SELECT min(creation_date) AS creation_date FROM instance_features.feature WHERE builtin) f
     WHERE c.oid = 'instance_features.scope'::regclass
@@ -341,18 +359,18 @@ SELECT i.instance_id, f.key AS feature,
     (CASE WHEN own.feature IS NOT NULL THEN 'instance' WHEN sys.feature IS NOT NULL THEN 'system' ELSE 'default' END)::@extschema@.feature_source AS source,
     coalesce(own.sequence, sys.sequence) AS sequence,
     coalesce(own.change_date, sys.change_date) AS change_date,
-    e.editor
+    coalesce(own_event.editor, sys_event.editor) AS editor
 FROM instance_features.instance i
 CROSS JOIN instance_features.feature f
 LEFT JOIN instance_features.setting own
     ON own.level = 'instance' AND own.scope_id = i.instance_id AND own.feature = f.key
 LEFT JOIN instance_features.setting sys
     ON sys.level = 'system' AND sys.scope_id = 'SYSTEM' AND sys.feature = f.key AND own.feature IS NULL
-LEFT JOIN instance_features.event e
-    ON e.level = coalesce(own.level, sys.level) AND e.scope_id = coalesce(own.scope_id, sys.scope_id)
-    AND e.sequence = coalesce(own.sequence, sys.sequence)
-    AND (own.feature IS NOT NULL
-        OR pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+LEFT JOIN instance_features.event own_event
+    ON own_event.level = 'instance' AND own_event.scope_id = i.instance_id AND own_event.sequence = own.sequence
+LEFT JOIN instance_features.event sys_event
+    ON sys_event.level = 'system' AND sys_event.scope_id = 'SYSTEM' AND sys_event.sequence = sys.sequence
+    AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
         OR pg_catalog.pg_has_role(coalesce(
             (SELECT owner FROM instance_features.scope WHERE level = 'system' AND id = 'SYSTEM'),
             (SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'instance_features.scope'::regclass)::regrole), 'USAGE'))
@@ -411,6 +429,7 @@ ALTER FUNCTION @extschema@.get_instance_features_at(timestamptz, text) OWNER TO 
 ALTER FUNCTION @extschema@.revert_instance_features(bigint, text) OWNER TO @extowner@;
 ALTER FUNCTION @extschema@.purge_feature_events(timestamptz) OWNER TO @extowner@;
 ALTER FUNCTION instance_features.purge_events(timestamptz) OWNER TO @extowner@;
+ALTER FUNCTION instance_features.check_tables() OWNER TO @extowner@;
 ALTER FUNCTION @extschema@.instance_features_stats() OWNER TO @extowner@;
 ALTER VIEW instance_features.instance OWNER TO @extowner@;
 ALTER VIEW instance_features.effective_feature OWNER TO @extowner@;
