@@ -56,7 +56,7 @@ is($session->query('SELECT flag_user_ask()'), 'f', 'and gone');
 is($session->query(q{SELECT flag_user_resolve('to_come', NULL, true); SELECT flag_user_ask()}), "\nf", 'or of a feature to come');
 $node->safe_psql('postgres', q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('to_come', 'toCome', 'boolean', 'true'), ('number', 'number', 'number', '1')});
 is($session->query('SELECT flag_user_ask()'), 't', 'which then has come');
-like($session->query(q{SELECT flag_user_resolve('number', NULL, true); SELECT flag_user_ask()}), qr/ERROR:  feature "number" is of type integer, not boolean/, 'but not of one that is not boolean');
+like($session->query(q{SELECT flag_user_resolve('number', NULL, true); SELECT flag_user_ask()}), qr/ERROR:  feature "number" is of type number, not boolean/, 'but not of one that is not boolean');
 like($session->query(q{SELECT flag_user_resolve('nothing', NULL, false); SELECT flag_user_ask()}), qr/ERROR:  feature "nothing" does not exist/, 'without missing_ok it raises');
 like($session->query('SELECT flag_user_ask()'), qr/ERROR:  feature "nothing" does not exist/, 'each time');
 is($session->query(q{BEGIN; SELECT flag_user_resolve('login_default_org', NULL, false); ROLLBACK; SELECT flag_user_ask()}), "\nt", 'a handle outlives a rollback');
