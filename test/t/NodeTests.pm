@@ -34,7 +34,9 @@ sub run_node_tests
 	for my $file (sort glob "$directory/test/*.test.js")
 	{
 		my ($out, $err) = ('', '');
-		my $passed = IPC::Run::run([ 'node', '--test-reporter=tap', $file ], '>', \$out, '2>', \$err, IPC::Run::timeout(300));
+		my $passed = eval {
+			IPC::Run::run([ 'node', '--test-reporter=tap', $file ], '>', \$out, '2>', \$err, IPC::Run::timeout($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180));
+		};
 		my $count = 0;
 		for my $part (split /^(?=# Subtest: )/m, $out)
 		{

@@ -166,6 +166,7 @@ export class InstanceFeaturesProvider {
         this.#reconnectLater();
       }
     }, this.#delay * (0.5 + Math.random() / 2));
+    this.#timer.unref();
     this.#delay = Math.min(Math.max(this.#delay * 2, 100), MAX_DELAY_MS);
   }
 
