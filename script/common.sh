@@ -118,6 +118,20 @@ build_and_install_flag_user() {
 		install "$@" > /dev/null
 }
 
+# Install what the named clients in $work/source/clients need, by their locks,
+# and Node.js, unless it is there.
+install_clients() {
+	local client
+	command -v node > /dev/null && command -v npm > /dev/null ||
+		require_packages nodejs npm
+	require_packages curl
+	for client; do
+		as_user env HOME="$work" npm ci --prefix "$work/source/clients/$client" \
+			--ignore-scripts --no-audit --no-fund --no-update-notifier \
+			--loglevel=error
+	done
+}
+
 # Start a server in $work for superuser postgres, reached only by a socket
 # there.  Arguments are settings; server_env may have an environment for it.
 start_server() {
