@@ -414,6 +414,13 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION @extschema@.instance_features_stats() IS
     'this session''s cache: answers from it, loads, invalidations; instances and bytes in it now';
 
+CREATE FUNCTION @extschema@.instance_features_version()
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.instance_features_version() IS
+    'version of the library, which may be later than that of the extension''s SQL objects';
+
 ALTER TYPE @extschema@.feature_type OWNER TO @extowner@;
 ALTER TYPE @extschema@.feature_stage OWNER TO @extowner@;
 ALTER FUNCTION @extschema@.define_feature(text, jsonb, text, text, @extschema@.feature_type, jsonb) OWNER TO @extowner@;
@@ -431,6 +438,7 @@ ALTER FUNCTION @extschema@.purge_feature_events(timestamptz) OWNER TO @extowner@
 ALTER FUNCTION instance_features.purge_events(timestamptz) OWNER TO @extowner@;
 ALTER FUNCTION instance_features.check_tables() OWNER TO @extowner@;
 ALTER FUNCTION @extschema@.instance_features_stats() OWNER TO @extowner@;
+ALTER FUNCTION @extschema@.instance_features_version() OWNER TO @extowner@;
 ALTER VIEW instance_features.instance OWNER TO @extowner@;
 ALTER VIEW instance_features.effective_feature OWNER TO @extowner@;
 ALTER VIEW instance_features.feature_usage OWNER TO @extowner@;

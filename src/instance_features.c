@@ -11,6 +11,7 @@
 
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "api.h"
@@ -18,6 +19,8 @@
 #include "scope.h"
 
 PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(instance_features_version);
 
 void		_PG_init(void);
 
@@ -93,4 +96,14 @@ _PG_init(void)
 	cache_init();
 	api_init();
 	notify_init();
+}
+
+/*
+ * instance_features_version()
+ */
+Datum
+instance_features_version(PG_FUNCTION_ARGS)
+{
+	/* The Makefile takes it from the control file. */
+	PG_RETURN_TEXT_P(cstring_to_text(INSTANCE_FEATURES_VERSION));
 }

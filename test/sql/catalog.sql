@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(20);
+SELECT plan(21);
 
 -- Every object of the extension, as pg_depend has it, with its parts.
 CREATE TEMP VIEW member AS
@@ -24,8 +24,8 @@ SELECT is_empty($$
     'every object has a comment');
 SELECT is_empty($$
     SELECT proname FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
-    WHERE NOT (proname ~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|(instance|system)_feature_history)' AND provolatile = 's' AND (proparallel = 's' OR prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
-        OR proname !~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|(instance|system)_feature_history)' AND provolatile = 'v' AND proparallel = CASE proname WHEN 'instance_features_stats' THEN 'r' ELSE 'u' END::"char")$$,
+    WHERE NOT (proname ~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|instance_features_version$|(instance|system)_feature_history)' AND provolatile = 's' AND (proparallel = 's' OR prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
+        OR proname !~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|instance_features_version$|(instance|system)_feature_history)' AND provolatile = 'v' AND proparallel = CASE proname WHEN 'instance_features_stats' THEN 'r' ELSE 'u' END::"char")$$,
     'readers are STABLE PARALLEL SAFE, writers VOLATILE PARALLEL UNSAFE');
 SELECT is((SELECT count(*) FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid WHERE prosecdef), 0::bigint, 'no function is SECURITY DEFINER');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
@@ -74,6 +74,8 @@ SELECT results_eq($$EXPLAIN (COSTS OFF) SELECT count(*) FROM pg_type WHERE featu
 SELECT is((SELECT count(*) FROM pg_type WHERE feature_enabled('user_schema')), 0::bigint, 'that filters all');
 SELECT set_instance_features('{"userSchema": true}') AS ignored \gset
 SELECT is((SELECT count(*) FROM pg_type WHERE feature_enabled('user_schema')), (SELECT count(*) FROM pg_type), 'or nothing, as our own transaction set it');
+
+SELECT is(instance_features_version(), (SELECT extversion FROM pg_extension WHERE extname = 'instance_features'), 'the library is of the version that CREATE EXTENSION installs');
 
 SELECT * FROM finish();
 ROLLBACK;
