@@ -67,7 +67,8 @@ $(CURDIR)/src:
 
 installcheck: $(CURDIR)/expected $(CURDIR)/test/setup.sql
 $(CURDIR)/expected:
-	cp -r $(srcdir)/expected $@
+	$(MKDIR_P) $@
+	cp $(srcdir)/expected/*.out $@
 $(CURDIR)/test/setup.sql:
 	$(MKDIR_P) $(@D)
 	cp $(srcdir)/test/setup.sql $@

@@ -36,7 +36,7 @@ SELECT is_empty(format('SELECT * FROM apply_features(%L)', :'document'), 'applie
 SELECT is_empty(format('SELECT * FROM apply_features(%L, true)', :'document'), 'says the dry run too');
 SELECT is((SELECT array_agg(event_type ORDER BY sequence) FROM instance_feature_history() WHERE sequence > 2), '{feature.instance.login_default_org.set,feature.instance.oidc_token_exchange.unset,feature.instance.user_schema.set}', 'the history has ordinary events');
 SELECT is((get_instance_feature_details('new one')).sequence, 1::bigint, 'an instance was created');
-SELECT is((SELECT owner::text FROM instance_features.scope WHERE id = 'new one'), current_user::text, 'which belongs to the current role');
+SELECT is((SELECT owner::text FROM instance_features.scope WHERE id = 'new one'), quote_ident(current_user), 'which belongs to the current role');
 SELECT is_empty('SELECT * FROM check_instance_features()', 'the tables are consistent');
 
 -- Identity on an empty database.

@@ -11,7 +11,7 @@ SELECT create_instance('a', 'alice'), create_instance('b') \g /dev/null
 SELECT results_eq('SELECT instance_id, sequence, settings FROM instance_features.instance ORDER BY 1',
     $$VALUES ('a' COLLATE "C", 0::bigint, 0::bigint), ('b', 0, 0), ('default', 0, 0)$$, 'the instances, also the one without a row');
 SELECT results_eq($$SELECT owner::text COLLATE "default", creation_date, change_date FROM instance_features.instance WHERE instance_id = 'default'$$,
-    $$SELECT current_user::text COLLATE "default", change_date, change_date FROM get_instance_feature_details()$$, 'its owner and dates');
+    $$SELECT quote_ident(current_user) COLLATE "default", change_date, change_date FROM get_instance_feature_details()$$, 'its owner and dates');
 SELECT is((SELECT count(*) FROM instance_features.effective_feature), 15::bigint, 'each feature on each instance');
 SELECT is((SELECT count(*) FROM instance_features.effective_feature WHERE source = 'default' AND value = 'false' AND sequence IS NULL AND change_date IS NULL AND editor IS NULL), 15::bigint, 'by default');
 SELECT results_eq('SELECT feature, value, instances FROM instance_features.feature_usage ORDER BY 1',
