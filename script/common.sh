@@ -150,3 +150,30 @@ start_server() {
 	unset PGSERVICE PGOPTIONS PGPASSWORD
 	PATH=$bindir:$PATH
 }
+
+# in_chroot ROOT [NAME=VALUE...] COMMAND: run it as root in a chroot, with a
+# fresh environment, and end all that it started.
+in_chroot() {
+	as_root unshare --mount --pid --fork --kill-child bash -ec '
+		root=$1
+		shift
+		mount --bind "$root" "$root"
+		mount -t proc proc "$root/proc"
+		mount -t tmpfs tmpfs "$root/dev"
+		mkdir "$root/dev/shm" "$root/dev/pts"
+		mount -t tmpfs tmpfs "$root/dev/shm"
+		for device in null zero full random urandom tty; do
+			touch "$root/dev/$device"
+			mount --bind "/dev/$device" "$root/dev/$device"
+		done
+		ln -s /proc/self/fd "$root/dev/fd"
+		ln -s fd/0 "$root/dev/stdin"
+		ln -s fd/1 "$root/dev/stdout"
+		ln -s fd/2 "$root/dev/stderr"
+		cp /etc/resolv.conf /etc/hosts "$root/etc/" 2> /dev/null || true
+		if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+			cp "$NODE_EXTRA_CA_CERTS" "$root/etc/extra-ca-certificates.crt"
+		fi
+		exec chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/extra-ca-certificates.crt} "$@"
+	' - "$@"
+}
