@@ -41,11 +41,13 @@ SHLIB_LINK = -Wl,-Bsymbolic
 # The control file has the version.
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/instance_features.control)
 
-# The last one keeps the place of the build out of what is built.
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
-	-Wno-missing-field-initializers \
-	-DINSTANCE_FEATURES_VERSION='"$(EXTENSION_VERSION)"' \
+# For what is compiled for JIT too.  The second one keeps the place of the build
+# out of what is built.
+PG_CPPFLAGS = -DINSTANCE_FEATURES_VERSION='"$(EXTENSION_VERSION)"' \
 	-ffile-prefix-map=$(abspath $(srcdir))=.
+
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
