@@ -21,10 +21,9 @@ my ($version) = slurp('instance_features.control') =~ /^default_version = '(.*)'
 is($meta->{version}, "$version.0", 'META.json has the version of the control file');
 is($meta->{provides}{instance_features}{version}, "$version.0", 'for the extension too');
 like(slurp('CHANGELOG.md'), qr/\A# Changes\n\n## \Q$version\E\n/, 'it is the first in CHANGELOG.md');
-my ($data) = slurp('Makefile') =~ /^DATA = (.*)/m;
-ok(-e $_, "$_ exists") for split ' ', $data;
-like($data, qr/--\Q$version\E\.sql/, 'a script leads to the version');
-is_deeply([ sort glob 'sql/*.sql' ], [ sort split ' ', $data ], 'every script is installed');
+ok(scalar(grep { /--\Q$version\E\.sql$/ } glob 'sql/*.sql'), 'a script leads to the version');
+like(slurp('debian/changelog'), qr/\Ainstance-features \(\Q$version\E\) /, 'debian/changelog has it') if -e 'debian/changelog';
+is(decode_json(slurp($_))->{version}, "$version.0", "$_ has it") for glob 'clients/*/package.json';
 
 # https://pgxn.org/spec/
 for my $field (qw(name version abstract maintainer license provides meta-spec))
@@ -42,8 +41,31 @@ for my $name (keys %{ $meta->{provides} })
 }
 like($_, qr/^\S.*<\S+\@\S+>$/, 'a maintainer with an address') for ref $meta->{maintainer} ? @{ $meta->{maintainer} } : $meta->{maintainer};
 
+# What the specification has of the other fields.
+my %known = map { $_ => 1 } qw(name version abstract maintainer license provides meta-spec description generated_by tags no_index prereqs release_status resources);
+ok($known{$_} || /^x_/i, "META.json: $_ is a field of the specification") for sort keys %$meta;
+for my $name (keys %{ $meta->{provides} })
+{
+	my %fields = %{ $meta->{provides}{$name} };
+	ok(defined $fields{$_}, "$name has a $_") for qw(file version);
+	is_deeply([ grep { !/^(abstract|file|docfile|version)$/ } keys %fields ], [], "$name has nothing else");
+}
+for my $phase (sort keys %{ $meta->{prereqs} })
+{
+	like($phase, qr/^(configure|build|test|runtime|develop)$/, "prereqs: $phase is a phase");
+	for my $relation (sort keys %{ $meta->{prereqs}{$phase} })
+	{
+		like($relation, qr/^(requires|recommends|suggests|conflicts)$/, "prereqs: $relation is a relation");
+		like($_, qr/^(0|(>=|>|<=|<|==|!=)? ?\d+\.\d+\.\d+)$/, 'prereqs: a version range') for values %{ $meta->{prereqs}{$phase}{$relation} };
+	}
+}
+is(ref $meta->{tags}, 'ARRAY', 'tags are a list');
+ok(length($_) >= 1 && length($_) <= 255 && !/[\/\\\x00-\x1f]/, "\"$_\" is a tag") for @{ $meta->{tags} };
+like($meta->{'meta-spec'}{url}, qr{^https?://}, 'the specification has a URL');
+is($meta->{release_status} // 'stable', 'stable', 'the release is stable');
+
 # Every file of the sources has a place in the README or CONTRIBUTING.md.
 my $text = slurp('README.md') . slurp('CONTRIBUTING.md');
-like($text, qr/\Q$_\E/, "$_ is mentioned") for glob 'script/test* script/demo script/check script/format bench/run';
+like($text, qr/\Q$_\E/, "$_ is mentioned") for grep { !/\.sql$/ } glob 'script/test* script/demo* script/check script/format script/package-deb bench/run*';
 
 done_testing();
