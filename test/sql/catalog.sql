@@ -49,12 +49,12 @@ SELECT results_eq($$SELECT key COLLATE "default", json_name COLLATE "default", v
     'the five built-in features with the page''s descriptions');
 
 -- Constraints against what would make readers fail.
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('planet', 'a', 'postgres', 0, now(), now())$$, '23514', NULL, 'there are two levels');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('system', 'a', 'postgres', 0, now(), now())$$, '23514', NULL, 'there is one system');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 'postgres', 0, now(), now())$$, '23514', NULL, 'an id is not empty');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', repeat('x', 201), 'postgres', 0, now(), now())$$, '23514', NULL, 'nor too long');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 'postgres', -1, now(), now())$$, '23514', NULL, 'a sequence is not negative');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 'postgres', 0, 'infinity', now())$$, '23514', NULL, 'a time is finite');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('planet', 'a', 10, 0, now(), now())$$, '23514', NULL, 'there are two levels');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('system', 'a', 10, 0, now(), now())$$, '23514', NULL, 'there is one system');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 10, 0, now(), now())$$, '23514', NULL, 'an id is not empty');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', repeat('x', 201), 10, 0, now(), now())$$, '23514', NULL, 'nor too long');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 10, -1, now(), now())$$, '23514', NULL, 'a sequence is not negative');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 10, 0, 'infinity', now())$$, '23514', NULL, 'a time is finite');
 SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', NULL, 0, now(), now())$$, '23514', NULL, 'a scope has an owner');
 SELECT throws_ok($$INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('A', 'a', 'boolean', 'true')$$, '23514', NULL, 'a key is in snake_case');
 

@@ -63,9 +63,10 @@ run_in($one, 'make clean', @make, 'clean');
 is_deeply(files($one), [ grep { !/\.(o|so)$/ } @$before ], 'nor does make clean');
 
 # Build where the sources are not, and may not be written; run the tests there,
-# as a superuser who did not make the cluster.
+# as a superuser who did not make the cluster, which has no role "postgres".
+local $ENV{PGUSER} = 'maker';
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+$node->init(extra => ['--username=maker']);
 $node->append_conf('postgresql.conf', 'max_prepared_transactions = 10');
 $node->start;
 $node->safe_psql('postgres', 'CREATE ROLE "some dba" SUPERUSER LOGIN');
