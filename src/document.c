@@ -19,7 +19,6 @@
 #include "utils/timestamp.h"
 
 #include "change.h"
-#include "compat.h"
 #include "errors.h"
 #include "request.h"
 #include "value.h"
@@ -308,17 +307,6 @@ apply_features(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static void
-push_key(JsonbBuilder *builder, const char *key)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, key);
-	value.val.string.len = strlen(key);
-	push_jsonb(builder, WJB_KEY, &value);
-}
-
 /*
  * Write the settings of a scope as an object, less those of removed features.
  */
@@ -342,7 +330,7 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 		definition = &cache_definitions(&count)[feature];
 		if (definition->removed)
 			continue;
-		push_key(builder, pstrdup(definition->json_name));
+		push_string(builder, WJB_KEY, pstrdup(definition->json_name));
 		root_value(setting->value, &value);
 		push_jsonb(builder, WJB_VALUE, &value);
 	}
@@ -365,10 +353,10 @@ export_features(PG_FUNCTION_ARGS)
 	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	if (everything)
 	{
-		push_key(&builder, SYSTEM_FIELD);
+		push_string(&builder, WJB_KEY, SYSTEM_FIELD);
 		export_scope(&builder, snapshot, &system_scope_name);
 	}
-	push_key(&builder, INSTANCES_FIELD);
+	push_string(&builder, WJB_KEY, INSTANCES_FIELD);
 	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	foreach(lc, store_read_instances(snapshot))
 	{
@@ -382,7 +370,7 @@ export_features(PG_FUNCTION_ARGS)
 			if (!has_privs_of_role(GetUserId(), row.owner))
 				continue;
 		}
-		push_key(&builder, name->id);
+		push_string(&builder, WJB_KEY, name->id);
 		export_scope(&builder, snapshot, name);
 	}
 	push_jsonb(&builder, WJB_END_OBJECT, NULL);

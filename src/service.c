@@ -64,18 +64,6 @@ typedef struct ServiceRequest
 } ServiceRequest;
 
 static void
-push_string(JsonbBuilder *state, JsonbIteratorToken token,
-			const char *string)
-{
-	JsonbValue	value;
-
-	value.type = jbvString;
-	value.val.string.val = unconstify(char *, string);
-	value.val.string.len = strlen(string);
-	push_jsonb(state, token, &value);
-}
-
-static void
 push_string_field(JsonbBuilder *state, const char *key, const char *string)
 {
 	push_string(state, WJB_KEY, key);

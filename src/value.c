@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * value.c
- *	  The values that a feature may have.
+ *	  The values that a feature may have, and building JSON.
  *
  * The rule: whether a value is one of a feature's is decided here alone, and
  * told as a sentence for the DETAIL of whatever report the caller makes.
@@ -15,6 +15,21 @@
 
 #include "errors.h"
 #include "value.h"
+
+/*
+ * Add a string, which is not copied, to a value that is being built.
+ */
+void
+push_string(JsonbBuilder *builder, JsonbIteratorToken token,
+			const char *string)
+{
+	JsonbValue	value;
+
+	value.type = jbvString;
+	value.val.string.val = unconstify(char *, string);
+	value.val.string.len = strlen(string);
+	push_jsonb(builder, token, &value);
+}
 
 Jsonb *
 copy_jsonb(const Jsonb *jsonb)

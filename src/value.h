@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * value.h
- *	  The values that a feature may have.
+ *	  The values that a feature may have, and building JSON.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,8 +10,10 @@
 
 #include "postgres.h"
 
-#include "utils/jsonb.h"
+#include "compat.h"
 
+extern void push_string(JsonbBuilder *builder, JsonbIteratorToken token,
+						const char *string);
 extern Jsonb *copy_jsonb(const Jsonb *jsonb);
 extern void root_value(const Jsonb *jsonb, JsonbValue *value);
 extern const char *json_type_words(const JsonbValue *value);
