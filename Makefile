@@ -27,7 +27,7 @@ OBJS = \
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))
-REGRESS_OPTS = --inputdir=$(srcdir)/test
+REGRESS_OPTS = --inputdir=$(srcdir)/test --encoding=UTF8 --no-locale
 
 SPECS = $(wildcard $(srcdir)/test/isolation/specs/*.spec)
 ISOLATION = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(SPECS))

@@ -42,6 +42,7 @@ for my $page ('README.md', glob 'doc/*.md')
 	$node->stop if $node;
 	$node = PostgreSQL::Test::Cluster->new($page =~ s/\W/_/gr);
 	$node->init(extra => ['--username=postgres']);
+	$node->append_conf('postgresql.conf', 'wal_level = logical');
 	$node->start;
 	my $session = Session->new($node, args => '-Xq');
 	while ($text =~ /^```sql\n(.*?)^```\n(?:```text\n(.*?)^```\n)?/gms)
