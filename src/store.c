@@ -918,7 +918,6 @@ typedef enum StatementId
 	REVIVE_SCOPE,
 	SET_OWNER,
 	DELETE_SCOPE,
-	BURY_DEFAULT,
 	DELETE_EVENTS,
 	DELETE_SETTING,
 	DELETE_SETTINGS,
@@ -960,11 +959,6 @@ static Statement statements[] =
 	},
 	[DELETE_SCOPE] = {
 		"DELETE FROM instance_features.scope AS s"
-		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
-		2, {TEXTOID, TEXTOID}
-	},
-	[BURY_DEFAULT] = {
-		"UPDATE instance_features.scope AS s SET owner = NULL, sequence = 0"
 		" WHERE s.level" EQ "$1 AND s.id" EQ "$2",
 		2, {TEXTOID, TEXTOID}
 	},
@@ -1179,7 +1173,7 @@ store_set_owner(const ScopeName *name, Oid owner)
 
 /*
  * Delete a scope with all that belongs to it.  The caller has locked its row.
- * The instance "default" keeps a row that says that it does not exist.
+ * The instance "default" gets a new row, which says that it does not exist.
  */
 void
 store_delete_scope(const ScopeName *name)
@@ -1189,9 +1183,16 @@ store_delete_scope(const ScopeName *name)
 	is_default = name->len == strlen(DEFAULT_INSTANCE_ID) &&
 		memcmp(name->id, DEFAULT_INSTANCE_ID, name->len) == 0;
 
-	execute_one(is_default ? BURY_DEFAULT : DELETE_SCOPE, name, 0, NULL);
+	execute_one(DELETE_SCOPE, name, 0, NULL);
 	execute(DELETE_SETTINGS, name, 0, NULL);
 	execute(DELETE_EVENTS, name, 0, NULL);
+	if (is_default)
+	{
+		ScopeRow	dropped = {.owner = InvalidOid};
+
+		dropped.change_date = dropped.creation_date = GetCurrentTimestamp();
+		check_written(store_insert_scope(name, &dropped), name);
+	}
 }
 
 static NullableDatum

@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(54);
+SELECT plan(57);
 CREATE ROLE alice;
 SELECT define_feature('max_users', '10'), create_instance('a', 'alice') \g /dev/null
 
@@ -79,6 +79,11 @@ SELECT results_eq($$SELECT sequence, event_type FROM instance_feature_history('a
 SELECT is((SELECT count(*) FROM system_feature_history()), 1::bigint, 'of the system too');
 SELECT is_empty('SELECT * FROM check_instance_features()', 'the tables are consistent');
 SELECT is((set_instance_features('{"userSchema": false}', 'a')).sequence, 21::bigint, 'sequences go on');
+SELECT set_instance_features('{"userSchema": true, "loginDefaultOrg": true}'), set_instance_features('{"userSchema": false}') \g /dev/null
+SELECT is(pg_temp.try($$SELECT purge_feature_events('infinity')$$) > '0', true, 'given a purged instance "default"');
+SELECT drop_instance('default'), create_instance('default'), set_instance_features('{"userSchema": true}') \g /dev/null
+SELECT is((SELECT count(*) FROM get_instance_features_at('infinity')), 1::bigint, 'dropped and created again, nothing of it is purged');
+SELECT is_empty('SELECT * FROM check_instance_features()', 'and the tables are consistent');
 SELECT is(pg_temp.try('SELECT purge_feature_events(NULL)'), '22023 | before must not be null', 'no time');
 SELECT is(pg_temp.try_as('alice', 'SELECT purge_feature_events(now())') ~ '^42501 \| permission denied for the system \| Permission "system.feature.delete"', true, 'purging is for the system''s owner');
 SELECT is(pg_temp.try_as('stranger', 'SELECT instance_features.purge_events(now())') ~ '^42501', true, 'and what does it, for the tables'' owner');
