@@ -26,9 +26,6 @@ PG_FUNCTION_INFO_V1(alter_feature);
 PG_FUNCTION_INFO_V1(drop_feature);
 PG_FUNCTION_INFO_V1(set_feature_stage);
 
-/* The field of a response that is no feature's. */
-#define DETAILS_FIELD "details"
-
 /*
  * An argument of type text as a string, NULL if it is null.
  */
@@ -85,13 +82,13 @@ check_json_name(const char *json_name)
 {
 	int			len = strlen(json_name);
 
-	if (len == 0 || len > MAX_SCOPE_ID_LENGTH)
+	if (len == 0 || len > MAX_JSON_NAME_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid JSON name of a feature: \"%s\"",
 						clip_name(json_name, len)),
 				 errdetail("It has %d bytes, and from 1 to %d are allowed.",
-						   len, MAX_SCOPE_ID_LENGTH)));
+						   len, MAX_JSON_NAME_LENGTH)));
 	if (strcmp(json_name, DETAILS_FIELD) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -414,12 +411,6 @@ collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
 	*scopes = lappend(*scopes, copy);
 }
 
-static int
-compare_cells(const ListCell *a, const ListCell *b)
-{
-	return compare_scope_names(lfirst(a), lfirst(b));
-}
-
 /*
  * Unset a feature on scopes that set it.
  */
@@ -432,7 +423,7 @@ unset_everywhere(const char *key, List *scopes)
 													ALLOCSET_DEFAULT_SIZES);
 	ListCell   *lc;
 
-	list_sort(scopes, compare_cells);
+	list_sort(scopes, compare_scope_cells);
 	foreach(lc, scopes)
 	{
 		const ScopeName *name = lfirst(lc);

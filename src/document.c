@@ -13,7 +13,6 @@
 
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -134,50 +133,6 @@ parse_document(const Jsonb *document)
 	return result;
 }
 
-static bool
-is_requested(List *requested, const char *key)
-{
-	ListCell   *lc;
-
-	foreach(lc, requested)
-	{
-		if (strcmp(((RequestedChange *) lfirst(lc))->key, key) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The events that bring a scope with these settings to what the document says:
- * a list of EventRow.  Settings of removed features are left alone.
- */
-static List *
-list_scope_changes(const ScopeDocument *document, List *settings)
-{
-	List	   *requested = parse_features(document->features);
-	ListCell   *lc;
-
-	foreach(lc, settings)
-	{
-		const char *key = ((SettingRow *) lfirst(lc))->feature;
-		int			feature = cache_find_feature(key, strlen(key));
-		int			count;
-
-		if (feature >= 0 && !cache_definitions(&count)[feature].removed &&
-			!is_requested(requested, key))
-			requested = lappend(requested, make_change(key, NULL));
-	}
-	sort_changes(requested);
-	return list_differences(document->name.level, settings, requested);
-}
-
-static bool
-is_system_owner(void)
-{
-	(void) cache_find_scope(&system_scope_name);
-	return has_privs_of_role(GetUserId(), cache_system_owner());
-}
-
 /*
  * Put a row into the result of apply_features().  An "event" of NULL is the
  * creation of an instance.
@@ -247,7 +202,9 @@ apply_scope(const ScopeDocument *document, bool dry_run,
 		settings = read_settings(name);
 	}
 	cache_refresh_definitions();
-	events = list_scope_changes(document, settings);
+	events = list_differences(name->level, settings,
+							  complete_changes(parse_features(document->features),
+											   settings));
 	sequence = scope.row.sequence;
 	foreach(lc, events)
 		put_change(rsinfo, name, lfirst(lc), ++sequence);

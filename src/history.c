@@ -292,46 +292,6 @@ can_be_restored(const SettingRow *setting)
 }
 
 /*
- * What has to be requested of a scope to bring its present settings back to
- * earlier ones: a list of RequestedChange.
- */
-static List *
-request_settings(List *present, List *earlier)
-{
-	List	   *requested = NIL;
-	ListCell   *lc;
-
-	foreach(lc, present)
-	{
-		const SettingRow *setting = lfirst(lc);
-		int			feature = cache_find_feature(setting->feature,
-												 strlen(setting->feature));
-		int			count;
-		bool		is_earlier = false;
-		ListCell   *other;
-
-		foreach(other, earlier)
-			is_earlier = is_earlier ||
-			strcmp(((SettingRow *) lfirst(other))->feature,
-				   setting->feature) == 0;
-		if (!is_earlier && feature >= 0 &&
-			!cache_definitions(&count)[feature].removed)
-			requested = lappend(requested,
-								make_change(setting->feature, NULL));
-	}
-	foreach(lc, earlier)
-	{
-		const SettingRow *setting = lfirst(lc);
-
-		if (can_be_restored(setting))
-			requested = lappend(requested, make_change(setting->feature,
-													   setting->value));
-	}
-	sort_changes(requested);
-	return requested;
-}
-
-/*
  * revert_instance_features(sequence, instance_id)
  */
 Datum
@@ -341,7 +301,8 @@ revert_instance_features(PG_FUNCTION_ARGS)
 	int64		sequence;
 	LockedScope scope;
 	List	   *present;
-	List	   *requested;
+	List	   *requested = NIL;
+	ListCell   *lc;
 	FeatureDetails details;
 
 	prevent_if_read_only("revert_instance_features()");
@@ -364,11 +325,17 @@ revert_instance_features(PG_FUNCTION_ARGS)
 						   (long long) scope.row.sequence)));
 	cache_refresh_definitions();
 	present = read_settings(&name);
-	requested = request_settings(present,
-								 replay_events(&name, sequence,
-											   DT_NOEND));
+	foreach(lc, replay_events(&name, sequence, DT_NOEND))
+	{
+		const SettingRow *setting = lfirst(lc);
+
+		if (can_be_restored(setting))
+			requested = lappend(requested, make_change(setting->feature,
+													   setting->value));
+	}
 	append_changes(&name, &scope,
-				   list_differences(name.level, present, requested));
+				   list_differences(name.level, present,
+									complete_changes(requested, present)));
 	details = locked_details(&name, &scope);
 	return details_datum(fcinfo, &details);
 }

@@ -40,6 +40,17 @@ permission_name(FeatureLevel level, FeaturePermission permission)
 }
 
 /*
+ * Whether the current role has the privileges of the system's owner.  This may
+ * load the cache.
+ */
+bool
+is_system_owner(void)
+{
+	(void) cache_find_scope(&system_scope_name);
+	return has_privs_of_role(GetUserId(), cache_system_owner());
+}
+
+/*
  * Raise insufficient_privilege unless the current role has a permission on a
  * scope that belongs to "owner".  This may load the cache.
  */
@@ -49,17 +60,14 @@ check_permission(const ScopeName *name, Oid owner,
 {
 	bool		is_systems = permission == PERMISSION_SYSTEM_WRITE ||
 	permission == PERMISSION_SYSTEM_DELETE;
-	Oid			system_owner;
 
 	if (!is_systems && has_privs_of_role(GetUserId(), owner))
 		return;
 
-	(void) cache_find_scope(&system_scope_name);
-	system_owner = cache_system_owner();
-	if (!has_privs_of_role(GetUserId(), system_owner))
+	if (!is_system_owner())
 		report_permission_denied(message_id(name),
 								 permission_name(name->level, permission),
-								 is_systems ? system_owner : owner);
+								 is_systems ? cache_system_owner() : owner);
 }
 
 /*
@@ -74,9 +82,7 @@ check_new_owner(const ScopeName *name, Oid owner, Oid new_owner)
 	if (may_become_role(GetUserId(), new_owner))
 		return;
 
-	(void) cache_find_scope(&system_scope_name);
-	if (name->level == LEVEL_SYSTEM ||
-		!has_privs_of_role(GetUserId(), cache_system_owner()))
+	if (name->level == LEVEL_SYSTEM || !is_system_owner())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to give %s to role \"%s\"",

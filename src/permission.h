@@ -19,6 +19,7 @@ typedef enum FeaturePermission
 	PERMISSION_SYSTEM_DELETE
 } FeaturePermission;
 
+extern bool is_system_owner(void);
 extern void check_permission(const ScopeName *name, Oid owner,
 							 FeaturePermission permission);
 extern void check_new_owner(const ScopeName *name, Oid owner, Oid new_owner);

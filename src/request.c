@@ -33,12 +33,34 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Bring changes into the order that a request's have.
+ * Make of a list of changes one that leaves a scope with what they set and
+ * nothing else, given its present settings; those of removed features are left
+ * alone.  It is ordered by key, as that of a request.
  */
-void
-sort_changes(List *changes)
+List *
+complete_changes(List *changes, List *settings)
 {
+	List	   *requested = list_copy(changes);
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		const char *key = ((SettingRow *) lfirst(lc))->feature;
+		int			feature = cache_find_feature(key, strlen(key));
+		int			count;
+		bool		requests = false;
+		ListCell   *change;
+
+		foreach(change, requested)
+			requests = requests ||
+			strcmp(((RequestedChange *) lfirst(change))->key, key) == 0;
+		if (!requests && feature >= 0 &&
+			!cache_definitions(&count)[feature].removed)
+			changes = lappend(changes, make_change(key, NULL));
+	}
+
 	list_sort(changes, compare_keys);
+	return changes;
 }
 
 /*

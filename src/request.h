@@ -10,6 +10,9 @@
 
 #include "store.h"
 
+/* The field of a response that is no feature's. */
+#define DETAILS_FIELD "details"
+
 /* What a request wants of one feature. */
 typedef struct RequestedChange
 {
@@ -18,7 +21,7 @@ typedef struct RequestedChange
 } RequestedChange;
 
 extern RequestedChange *make_change(const char *key, Jsonb *value);
-extern void sort_changes(List *changes);
+extern List *complete_changes(List *changes, List *settings);
 extern List *parse_features(const Jsonb *features);
 extern List *parse_request(const Jsonb *features);
 extern void check_scope_id(int len);

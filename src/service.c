@@ -27,6 +27,7 @@
 #include "errors.h"
 #include "notify.h"
 #include "queries.h"
+#include "request.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(feature_service);
@@ -81,7 +82,7 @@ push_details(JsonbBuilder *state, const FeatureDetails *details)
 	initStringInfo(&date);
 	append_rfc3339(&date, details->change_date);
 
-	push_string(state, WJB_KEY, "details");
+	push_string(state, WJB_KEY, DETAILS_FIELD);
 	push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_string_field(state, "sequence",
 					  psprintf("%lld", (long long) details->sequence));

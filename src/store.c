@@ -186,6 +186,13 @@ compare_scope_names(const ScopeName *a, const ScopeName *b)
 	return cmp != 0 ? cmp : a->len - b->len;
 }
 
+/* The same for a list of ScopeName, as list_sort() wants it. */
+int
+compare_scope_cells(const ListCell *a, const ListCell *b)
+{
+	return compare_scope_names(lfirst(a), lfirst(b));
+}
+
 static ScopeName *
 make_name(FeatureLevel level, const char *id)
 {
@@ -669,12 +676,6 @@ store_read_settings(Snapshot snapshot, const ScopeName *name)
 	table_close(rel, AccessShareLock);
 
 	return rows;
-}
-
-static int
-compare_scope_cells(const ListCell *a, const ListCell *b)
-{
-	return compare_scope_names(lfirst(a), lfirst(b));
 }
 
 /*

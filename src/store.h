@@ -21,6 +21,7 @@
 #define DEFAULT_INSTANCE_ID "default"
 #define MAX_SCOPE_ID_LENGTH 200 /* bytes */
 #define MAX_KEY_LENGTH 63		/* of a feature */
+#define MAX_JSON_NAME_LENGTH 200
 
 typedef enum FeatureLevel
 {
@@ -94,6 +95,7 @@ extern const ScopeName system_scope_name;
 extern const char *level_name(FeatureLevel level);
 extern const char *message_id(const ScopeName *name);
 extern int	compare_scope_names(const ScopeName *a, const ScopeName *b);
+extern int	compare_scope_cells(const ListCell *a, const ListCell *b);
 
 /* Reading */
 

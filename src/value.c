@@ -127,14 +127,14 @@ own_type(const JsonbValue *value)
 static bool
 has_type(const JsonbValue *value, const char *type)
 {
-	const char *own = own_type(value);
+	const char *own;
 
-	if (own == NULL)
-		return false;
-	if (value->type != jbvNumeric)
-		return strcmp(type, own) == 0;
-	return strcmp(type, "number") == 0 ||
-		(strcmp(type, "integer") == 0 && is_integral(value->val.numeric));
+	if (value->type == jbvNumeric)
+		return strcmp(type, "number") == 0 ||
+			(strcmp(type, "integer") == 0 &&
+			 is_integral(value->val.numeric));
+	own = own_type(value);
+	return own != NULL && strcmp(type, own) == 0;
 }
 
 static Jsonb *
