@@ -77,6 +77,17 @@ my $readme = slurp('README.md');
 my @functions = split /\n/, $node->safe_psql('postgres', q{
 	SELECT DISTINCT proname FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass AND deptype = 'e'
 	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features') AND pronamespace <> 'instance_features'::regnamespace});
+# Flags move from one database to another as the recipe says.
+my ($move) = slurp('doc/recipes.md') =~ /^## Move flags.*?^```sh\n(.*?)^```/ms;
+$node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE postgres") for qw(staging production);
+$node->safe_psql('staging', q{SELECT set_system_features('{"userSchema": true}'), create_instance('it''s "a" $b'), set_instance_features('{"loginDefaultOrg": false}', 'it''s "a" $b')});
+{
+	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
+	my $output = '';
+	ok(IPC::Run::run([ 'bash', '-ec', $move ], '>&', \$output, 'init', sub { chdir $node->basedir }), 'flags move between databases') or diag($output);
+}
+is($node->safe_psql('production', 'SELECT export_features()'), $node->safe_psql('staging', 'SELECT export_features()'), 'all of them');
+
 like($readme, qr{^###.*`$_\(}m, "$_ is documented") for @functions;
 
 $node->stop;

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,9 +27,11 @@ import { ImprovedPerformance, Source } from '@zitadel/proto/zitadel/feature/v2/f
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
 import { SignJWT, exportSPKI, generateKeyPair } from 'jose';
 import pg from 'pg';
+import { createIdentifier } from '../src/caller.js';
 import { checkConfig } from '../src/config.js';
 import { createDatabase } from '../src/database.js';
 import { startGateway } from '../src/server.js';
+import { databaseError } from '../src/status.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'gateway-test-'));
 const { publicKey, privateKey } = await generateKeyPair('ES256');
@@ -386,6 +388,21 @@ test('a configuration is checked', () => {
   assert.throws(broken((c) => { c.token.algorithms = ['HS256']; }), /do not go with "token.publicKeyFile"/);
   assert.throws(broken((c) => { c.token.algorithms = ['none']; }), /must name algorithms/);
   assert.throws(broken((c) => { c.token = []; }), /"token" must be an object/);
+});
+
+test('the configuration in the README has the defaults, and is one', async () => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const shown = JSON.parse(/```json\n(.*?)```/s.exec(readme)[1]);
+  const checked = checkConfig(shown);
+  const plain = checkConfig({ hosts: { x: 'x' }, token: { jwksUrl: shown.token.jwksUrl } });
+  assert.deepEqual([checked.listen, checked.database, checked.limits, checked.token.roleClaim], [plain.listen, plain.database, plain.limits, plain.token.roleClaim]);
+  await createIdentifier(checked);
+});
+
+test('what the database raises has a status of its own', () => {
+  const answer = (code) => { const { http: status, grpc: number, id } = databaseError({ code, message: 'x' }); return [status, number, id]; };
+  assert.deepEqual(['40001', '40P01', '57014', '57P01', '53300', 'ECONNRESET', undefined, '22P02', '25006', 'XX000'].map(answer),
+    [[409, 10, '40001'], [409, 10, '40P01'], [504, 4, '57014'], [503, 14, '57P01'], [503, 14, '53300'], [503, 14, '08006'], [503, 14, '08006'], [400, 3, '22P02'], [500, 13, '25006'], [500, 13, 'XX000']]);
 });
 
 test('the program: it starts, answers, finishes what it does, stops', async () => {

@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import pg from 'pg';
@@ -178,4 +180,17 @@ test('closing lets go of the connection', async () => {
   await until(async () => await count() === 0, 'the connection\'s end');
   await sleep(300);
   assert.equal(await count(), 0, 'and does not come back');
+});
+
+test('the example in the README', async () => {
+  await query(`SELECT set_instance_features('{"loginDefaultOrg": true}', 'acme')`);
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, code] = /```js\n(.*?)```/s.exec(readme);
+  const file = fileURLToPath(new URL('./readme-example.mjs', import.meta.url));
+  writeFileSync(file, `${code.replace(/^(await client\..*);$/m, 'console.log($1);')}\nawait OpenFeature.close();\n`);
+  try {
+    assert.equal((await promisify(execFile)(process.execPath, [file])).stdout, 'true\n');
+  } finally {
+    rmSync(file);
+  }
 });
