@@ -16,6 +16,7 @@ OBJS = \
 	src/history.o \
 	src/instance_features.o \
 	src/notify.o \
+	src/ownertype.o \
 	src/permission.o \
 	src/queries.o \
 	src/request.o \
