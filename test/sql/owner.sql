@@ -67,7 +67,7 @@ SELECT is(left(pg_temp.error_of('?"' || repeat('"\fc"', 63) || '"'), 1), '?', 'a
 SELECT is(left(pg_temp.error_of('?"' || repeat('"\fc"', 64) || '"'), 5), '22P02', 'a name of 64 escaped bytes is refused');
 
 -- What is no owner.
-SELECT is(pg_temp.error_of(''), '22P02 | invalid input syntax for type scope_owner: "" | The name of a role is not empty.', 'nothing is refused');
+SELECT is(pg_temp.error_of(''), '22P02 | invalid input syntax for type scope_owner: "" | The name of a role is not empty.', 'an empty text is refused');
 SELECT is(pg_temp.error_of('?"alice'), '22P02 | invalid input syntax for type scope_owner: "?"alice" | The quoted name does not end.', 'a quote that does not end is refused');
 SELECT is(pg_temp.error_of('?alice'), '22P02 | invalid input syntax for type scope_owner: "?alice" | A double quote is expected after the question mark.', 'nobody without quotes is refused');
 SELECT is(pg_temp.error_of('alice, bob'), '22P02 | invalid input syntax for type scope_owner: "alice, bob" | The name of one role is expected, quoted as an identifier if need be.', 'two names are refused');
@@ -142,11 +142,11 @@ END $$;
 SET LOCAL enable_nestloop = off;
 SET LOCAL enable_mergejoin = off;
 SELECT matches(pg_temp.plan(:'join'), 'Hash Join', 'owners can be joined by their hashes');
-SELECT is((:join), 11::bigint, 'a hash join finds the same as ...');
+SELECT is((:join), 11::bigint, 'a hash join finds all pairs of equal owners');
 SET LOCAL enable_mergejoin = on;
 SET LOCAL enable_hashjoin = off;
 SELECT matches(pg_temp.plan(:'join'), 'Merge Join', 'owners can be joined by their order');
-SELECT is((:join), 11::bigint, '... a merge join');
+SELECT is((:join), 11::bigint, 'a merge join finds all pairs of equal owners');
 RESET enable_nestloop;
 RESET enable_hashjoin;
 SELECT is((SELECT a IS DISTINCT FROM b FROM owned a, owned b WHERE a.id = 'dave' AND b.id = 'dave'), false, 'a row with an owner is not distinct from itself');

@@ -100,7 +100,7 @@ is($target->safe_psql('archive', $query), $owners, 'a binary copy binds owners b
 for my $case (
 	[ q{'\\x610062'}, '22P02', 'a null byte' ],
 	[ q{'\\x00'}, '22P02', 'only a null byte' ],
-	[ q{''}, '22P02', 'nothing' ],
+	[ q{''}, '22P02', 'an empty text' ],
 	[ q{'alice bob'}, '22P02', 'two names' ],
 	[ q{'"alice'}, '22P02', 'a quote that does not end' ],
 	[ q{convert_to(repeat('ü', 32), 'UTF8')}, '22P02', 'a name of 64 bytes' ],
