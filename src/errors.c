@@ -3,8 +3,8 @@
  * errors.c
  *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
  *
- * The rule: a SQLSTATE that callers may rely on is raised here or in
- * request.c, and its HTTP and gRPC codes stand in service_statuses[] below.
+ * The rule: which HTTP and gRPC codes answer a SQLSTATE is said in
+ * service_statuses[] below.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +22,7 @@
 #define GRPC_PERMISSION_DENIED	7
 #define GRPC_FAILED_PRECONDITION 9
 #define GRPC_INTERNAL			13
+#define GRPC_UNAVAILABLE		14
 
 typedef struct SqlstateStatus
 {
@@ -32,15 +33,19 @@ typedef struct SqlstateStatus
 static const SqlstateStatus service_statuses[] =
 {
 	{ERRCODE_INVALID_PARAMETER_VALUE, {400, GRPC_INVALID_ARGUMENT}},
+	{ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, {400, GRPC_INVALID_ARGUMENT}},
+	{ERRCODE_STATEMENT_TOO_COMPLEX, {400, GRPC_INVALID_ARGUMENT}},
+	{ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, {400, GRPC_INVALID_ARGUMENT}},
 	{ERRCODE_INSUFFICIENT_PRIVILEGE, {403, GRPC_PERMISSION_DENIED}},
 	{ERRCODE_NO_DATA_FOUND, {404, GRPC_NOT_FOUND}},
 	{ERRCODE_UNDEFINED_OBJECT, {404, GRPC_NOT_FOUND}},
 	{ERRCODE_DUPLICATE_OBJECT, {409, GRPC_ALREADY_EXISTS}},
 	{ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, {400, GRPC_FAILED_PRECONDITION}},
+	{ERRCODE_LOCK_NOT_AVAILABLE, {503, GRPC_UNAVAILABLE}},
 };
 
 /* For all others. */
-static const ServiceStatus internal_error = {500, GRPC_INTERNAL};
+static const ServiceStatus internal_error = {HTTP_INTERNAL_ERROR, GRPC_INTERNAL};
 
 /*
  * The HTTP status and gRPC code that answer an error.
@@ -131,15 +136,33 @@ report_unknown_feature(const char *key, int len, const char *nearest)
 }
 
 /*
- * A feature was read by a function for features of type "wanted".
+ * A feature was read by a function for features of type "wanted".  If that is
+ * its type, it is the stored value that is of another one.
  */
 void
 report_type_mismatch(const char *key, const char *type, const char *wanted)
 {
+	if (strcmp(type, wanted) == 0)
+		report_bad_value(key, type, NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("feature \"%s\" is of type %s, not %s", key, type, wanted),
 			 errhint("Use feature_value() to read a feature of any type.")));
+}
+
+/*
+ * A stored value is not of the feature's type, as direct DML may leave it.
+ * "violation" is a sentence that says so, or NULL.
+ */
+void
+report_bad_value(const char *key, const char *type, const char *violation)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("feature \"%s\" has a value that is not %s %s", key,
+					strchr("aeiou", type[0]) ? "an" : "a", type),
+			 violation ? errdetail_internal("%s", violation) : 0,
+			 errhint("check_instance_features() lists such values.")));
 }
 
 /*

@@ -12,6 +12,9 @@
 
 #include "compat.h"
 
+/* The HTTP status of what is not the caller's fault. */
+#define HTTP_INTERNAL_ERROR 500
+
 /* How a service answers: an HTTP status and a gRPC code. */
 typedef struct ServiceStatus
 {
@@ -38,6 +41,8 @@ pg_noreturn extern void report_unknown_feature(const char *key, int len,
 											   const char *nearest);
 pg_noreturn extern void report_type_mismatch(const char *key, const char *type,
 											 const char *wanted);
+pg_noreturn extern void report_bad_value(const char *key, const char *type,
+										 const char *violation);
 pg_noreturn extern void report_permission_denied(const char *instance_id,
 												 const char *permission, Oid owner);
 pg_noreturn extern void report_sequence_mismatch(const char *instance_id,

@@ -5,7 +5,9 @@
  *
  * A request runs in a subtransaction, so that what it did before an error is
  * undone and the caller's transaction goes on.  Bodies are those that the
- * service documents, in protobuf's JSON mapping.
+ * service documents, in protobuf's JSON mapping.  An error that is not the
+ * caller's fault is told to the server's log, and to the caller only that there
+ * was one.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,6 +38,13 @@ PG_FUNCTION_INFO_V1(feature_service);
 #define STATUS_SETTING "response.status"
 
 #define ERROR_DETAIL_TYPE "type.googleapis.com/zitadel.v1.ErrorDetail"
+
+/* In bytes, with the query.  An id of 200 bytes takes 600 when encoded. */
+#define MAX_PATH_LENGTH 8192
+
+/* What a client is told of an error that is not its own fault. */
+#define INTERNAL_ERROR_ID "XX000"
+#define INTERNAL_ERROR_MESSAGE "internal error"
 
 static const ServiceStatus success = {200, 0};
 
@@ -167,6 +176,27 @@ error_data_body(int grpc, const ErrorData *edata)
 					  detail.len > 0 ? detail.data : edata->message);
 }
 
+/*
+ * Write an error that the client is not told of to the server's log, with all
+ * that is known of it.
+ */
+static void
+log_internal_error(const ErrorData *edata)
+{
+	ErrorData	logged = *edata;
+	ErrorContextCallback *context_stack = error_context_stack;
+
+	logged.elevel = LOG_SERVER_ONLY;
+	logged.message = psprintf("feature_service() failed with SQLSTATE %s: %s",
+							  unpack_sql_state(edata->sqlerrcode),
+							  edata->message);
+
+	/* The error has its context already. */
+	error_context_stack = NULL;
+	ThrowErrorData(&logged);
+	error_context_stack = context_stack;
+}
+
 static int
 hex_digit(char c)
 {
@@ -195,9 +225,9 @@ decode_percent(const char *encoded, int len, bool is_query)
 
 		if (c == '%')
 		{
-			bool		whole = i + 2 < len;
-			int			high = whole ? hex_digit(encoded[i + 1]) : -1;
-			int			low = whole ? hex_digit(encoded[i + 2]) : -1;
+			bool		complete = i + 2 < len;
+			int			high = complete ? hex_digit(encoded[i + 1]) : -1;
+			int			low = complete ? hex_digit(encoded[i + 2]) : -1;
 
 			if (high < 0 || low < 0 || (high == 0 && low == 0))
 				ereport(ERROR,
@@ -232,22 +262,25 @@ parse_query(const char *query, ServiceRequest *request)
 {
 	bool		seen = false;
 
-	while (*query != '\0')
+	for (;;)
 	{
-		int			len = strcspn(query, "&");
-		const char *equals = memchr(query, '=', len);
-		int			name_len = equals ? equals - query : len;
-		char	   *name = decode_percent(query, name_len, true);
+		int			len;
+		const char *equals;
+		int			name_len;
+		char	   *name;
 		char	   *value = "";
 
+		query += strspn(query, "&");
+		if (*query == '\0')
+			break;
+
+		len = strcspn(query, "&");
+		equals = memchr(query, '=', len);
+		name_len = equals ? equals - query : len;
+		name = decode_percent(query, name_len, true);
 		if (equals)
 			value = decode_percent(equals + 1, len - name_len - 1, true);
-
 		query += len;
-		if (*query == '&')
-			query++;
-		if (len == 0)
-			continue;
 
 		if (request->method != METHOD_GET || strcmp(name, "inheritance") != 0)
 			ereport(ERROR,
@@ -283,9 +316,19 @@ static ServiceRequest
 parse_service_request(const char *method, const char *path)
 {
 	ServiceRequest request = {.method = METHOD_OTHER};
-	int			path_len = strcspn(path, "?");
-	char	   *decoded = decode_percent(path, path_len, false);
+	Size		len = strlen(path);
+	int			path_len;
+	char	   *decoded;
 	const char *resource = NULL;
+
+	if (len > MAX_PATH_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path is too long"),
+				 errdetail("It has %zu bytes, and at most %d are allowed.",
+						   len, MAX_PATH_LENGTH)));
+	path_len = strcspn(path, "?");
+	decoded = decode_percent(path, path_len, false);
 
 	if (strncmp(decoded, "/v2beta/features/", 17) == 0)
 		resource = decoded + 17;
@@ -318,7 +361,7 @@ parse_service_request(const char *method, const char *path)
  * Do what a request asks for.  Returns the body of the response to it.
  */
 static Jsonb *
-serve(const ServiceRequest *request, const Jsonb *body)
+dispatch_request(const ServiceRequest *request, const Jsonb *body)
 {
 	ScopeName	name;
 	JsonbBuilder state = {0};
@@ -356,8 +399,8 @@ serve(const ServiceRequest *request, const Jsonb *body)
  * caller's memory context.
  */
 static Jsonb *
-answer(const char *method, const char *path, const Jsonb *body,
-	   ServiceStatus *status)
+handle_request(const char *method, const char *path, const Jsonb *body,
+			   ServiceStatus *status)
 {
 	MemoryContext caller_cxt = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -379,7 +422,7 @@ answer(const char *method, const char *path, const Jsonb *body,
 		}
 		else
 		{
-			response = serve(&request, body);
+			response = dispatch_request(&request, body);
 			*status = success;
 		}
 
@@ -395,7 +438,7 @@ answer(const char *method, const char *path, const Jsonb *body,
 		edata = CopyErrorData();
 		FlushErrorState();
 
-		/* Also if the error goes on: who catches it has its own to undo. */
+		/* Even if we rethrow: the outer handler undoes its own work. */
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_cxt);
 		CurrentResourceOwner = caller_owner;
@@ -403,7 +446,15 @@ answer(const char *method, const char *path, const Jsonb *body,
 			ReThrowError(edata);
 
 		*status = status_of_sqlstate(edata->sqlerrcode);
-		response = error_data_body(status->grpc, edata);
+		if (status->http == HTTP_INTERNAL_ERROR)
+		{
+			log_internal_error(edata);
+			response = error_body(status->grpc, INTERNAL_ERROR_ID,
+								  INTERNAL_ERROR_MESSAGE,
+								  INTERNAL_ERROR_MESSAGE);
+		}
+		else
+			response = error_data_body(status->grpc, edata);
 		FreeErrorData(edata);
 	}
 	PG_END_TRY();
@@ -435,9 +486,10 @@ feature_service(PG_FUNCTION_ARGS)
 		desc->natts != lengthof(values))
 		elog(ERROR, "return type must be feature_response");
 
-	response = answer(string_argument(fcinfo, 0), string_argument(fcinfo, 1),
-					  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
-					  &status);
+	response = handle_request(string_argument(fcinfo, 0),
+							  string_argument(fcinfo, 1),
+							  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
+							  &status);
 
 	(void) set_config_option(STATUS_SETTING, psprintf("%d", status.http),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,

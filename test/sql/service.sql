@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(72);
+SELECT plan(93);
 
 CREATE ROLE alice;
 CREATE ROLE stranger;
@@ -110,14 +110,34 @@ SELECT is(pg_temp.status('GET', '/v2/features/instance%zz'), 400, 'no percent-en
 SELECT is(pg_temp.error('GET', '/v2/features/%ff'), '400 | 3 | invalid percent-encoding in path | 22023 | "/v2/features/%ff" is not valid in encoding "UTF8".', 'bytes that are no text');
 SELECT is(pg_temp.status('GET', '/v2/features/%C3%BC'), 404, 'a letter in two bytes');
 
+-- The length of a path.
+SELECT is(pg_temp.status('GET', rpad('/v2/features/instance?inheritance=true', 8192, '&')), 200, 'a path may have 8192 bytes');
+SELECT is(pg_temp.error('GET', rpad('/v2/features/instance?inheritance=true', 8193, '&')), '400 | 3 | path is too long | 22023 | It has 8193 bytes, and at most 8192 are allowed.', 'a path may not have more');
+SELECT is(pg_temp.status('POST', '/' || repeat('x', 8192)), 400, 'the length comes before what a path says');
+SELECT is(pg_temp.status('GET', '/v2/features/instance?&&inheritance=true&&'), 200, 'empty parameters are ignored');
+
 -- The transaction goes on, and what the call did is undone.
 SELECT is((get_instance_feature_details()).sequence, 4::bigint, 'given sequence 4');
 CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''disk is tired''; END';
 CREATE TRIGGER refuse AFTER INSERT ON instance_features.setting FOR EACH ROW WHEN (NEW.feature = 'user_schema') EXECUTE FUNCTION pg_temp.refuse();
 SELECT is(pg_temp.status('PUT', '/v2/features/instance', '{"loginDefaultOrg": true, "userSchema": null}'), 200, 'a change before');
-SELECT is(pg_temp.error('PUT', '/v2/features/instance', '{"loginDefaultOrg": false, "userSchema": true}'), '500 | 13 | disk is tired | P0001 | disk is tired', 'any other error is 500');
+SELECT is(pg_temp.error('PUT', '/v2/features/instance', '{"loginDefaultOrg": false, "userSchema": true}'), '500 | 13 | internal error | XX000 | internal error', 'any other error is 500, which does not say what it was');
 SELECT is((get_instance_feature_details()).sequence, 6::bigint, 'its work is undone, that before is not');
 SELECT is(feature_enabled('login_default_org'), true, 'also in the cache');
+
+-- The status of every SQLSTATE, and that only a caller's mistake is explained.
+CREATE FUNCTION pg_temp.answer_to(code text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS %L',
+        format('BEGIN RAISE EXCEPTION ''secret'' USING ERRCODE = %L, DETAIL = ''secret detail'', HINT = ''secret hint''; END', code));
+    RETURN pg_temp.error('PUT', '/v2/features/instance', '{"loginDefaultOrg": false, "userSchema": true}');
+END $$;
+SELECT is(pg_temp.answer_to(code), concat_ws(' | ', status, CASE WHEN status = '500 | 13' THEN 'internal error | XX000 | internal error'
+    ELSE format('secret | %s | secret detail secret hint', code) END), format('an error %s is answered with %s', code, status))
+FROM (VALUES ('22023', '400 | 3'), ('22003', '400 | 3'), ('54001', '400 | 3'), ('22021', '400 | 3'), ('42501', '403 | 7'), ('P0002', '404 | 5'),
+    ('42704', '404 | 5'), ('42710', '409 | 6'), ('55000', '400 | 9'), ('55P03', '503 | 14'),
+    ('P0001', '500 | 13'), ('XX000', '500 | 13'), ('25006', '500 | 13'), ('23505', '500 | 13'), ('27000', '500 | 13'), ('53200', '500 | 13')) v(code, status);
+SELECT is((SELECT count(*) FROM feature_service('PUT', '/v2/features/instance', '{"loginDefaultOrg": false, "userSchema": true}') r WHERE r::text ~ 'secret|53200|refuse'), 0::bigint, 'an internal error has nothing of the original in its body');
 
 -- Errors of class 40 are raised.
 CREATE OR REPLACE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''try again'' USING ERRCODE = ''40001''; END';
@@ -133,7 +153,7 @@ SELECT is(pg_temp.status('GET', '/') || current_setting('response.status'), '404
 -- A read-only transaction.
 SET LOCAL transaction_read_only = on;
 SELECT is(pg_temp.status('GET', '/v2/features/instance?inheritance=true'), 200, 'a read-only transaction can read');
-SELECT is(pg_temp.error('PUT', '/v2/features/instance', '{"userSchema": true}'), '500 | 13 | cannot execute PUT in a read-only transaction | 25006 | cannot execute PUT in a read-only transaction', 'but not change');
+SELECT is(pg_temp.error('PUT', '/v2/features/instance', '{"userSchema": true}'), '500 | 13 | internal error | XX000 | internal error', 'but not change');
 
 SELECT * FROM finish();
 ROLLBACK;
