@@ -122,6 +122,45 @@ camel_case(const char *key)
 	return name;
 }
 
+#define DEFAULT_VALUE "default value"
+#define ALLOWED_VALUES "allowed values"
+
+/*
+ * Raise invalid_parameter_value if there is a violation, a sentence; "what"
+ * names its subject.
+ */
+static void
+raise_violation(const char *violation, const char *what, const char *key)
+{
+	if (violation != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s for feature \"%s\"", what, key),
+				 errdetail_internal("%s", violation)));
+}
+
+/*
+ * Raise invalid_parameter_value if a new default or new allowed values, either
+ * of which may be NULL, are too large or too deeply nested.
+ */
+static void
+check_limits(const char *key, const Jsonb *default_value,
+			 const Jsonb *allowed_values)
+{
+	JsonbValue	value;
+
+	if (allowed_values != NULL)
+	{
+		root_value(allowed_values, &value);
+		raise_violation(value_limit_violation(&value), ALLOWED_VALUES, key);
+	}
+	if (default_value != NULL)
+	{
+		root_value(default_value, &value);
+		raise_violation(value_limit_violation(&value), DEFAULT_VALUE, key);
+	}
+}
+
 /*
  * Raise invalid_parameter_value unless the default and the allowed values of a
  * feature go with its type.
@@ -129,24 +168,17 @@ camel_case(const char *key)
 static void
 check_values(const FeatureRow *row)
 {
-	const char *misfit = NULL;
 	JsonbValue	value;
 
 	if (row->allowed_values != NULL)
-		misfit = allowed_values_misfit(row->allowed_values, row->value_type);
-	if (misfit != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid allowed values for feature \"%s\"", row->key),
-				 errdetail_internal("%s", misfit)));
+		raise_violation(allowed_values_violation(row->allowed_values,
+												 row->value_type),
+						ALLOWED_VALUES, row->key);
 
 	root_value(row->default_value, &value);
-	misfit = value_misfit(&value, row->value_type, row->allowed_values);
-	if (misfit != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid default value for feature \"%s\"", row->key),
-				 errdetail_internal("%s", misfit)));
+	raise_violation(value_violation(&value, row->value_type,
+									row->allowed_values),
+					DEFAULT_VALUE, row->key);
 }
 
 /*
@@ -224,8 +256,9 @@ define_feature(PG_FUNCTION_ARGS)
 	if (row.json_name == NULL)
 		row.json_name = camel_case(row.key);
 	check_json_name(row.json_name);
+	check_limits(row.key, row.default_value, row.allowed_values);
 	root_value(row.default_value, &value);
-	type = own_type(&value);
+	type = infer_value_type(&value);
 	if (type == NULL)
 		report_null_argument("default_value");
 	if (row.value_type == NULL)
@@ -292,30 +325,35 @@ copy_definition(const FeatureDefinition *definition)
 	return row;
 }
 
-/* The settings of a feature that are going to be no values of it any more. */
-typedef struct MisfitSearch
+/* Existing settings that the new definition would no longer allow. */
+typedef struct ViolationSearch
 {
 	const FeatureRow *row;
+	MemoryContext check_cxt;	/* reset after each setting */
 	int64		count;
-	char	   *example;		/* the misfit of one of them */
+	char	   *example;		/* the violation of one of them */
 	char	   *scope;			/* and whose it is */
-} MisfitSearch;
+} ViolationSearch;
 
 static void
-search_misfit(const ScopeName *name, const Jsonb *jsonb, void *arg)
+search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
 {
-	MisfitSearch *search = arg;
+	ViolationSearch *search = arg;
 	JsonbValue	value;
-	const char *misfit;
+	const char *violation;
+	MemoryContext caller_cxt = MemoryContextSwitchTo(search->check_cxt);
 
+	CHECK_FOR_INTERRUPTS();
 	root_value(jsonb, &value);
-	misfit = value_misfit(&value, search->row->value_type,
-						  search->row->allowed_values);
-	if (misfit != NULL && search->count++ == 0)
+	violation = value_violation(&value, search->row->value_type,
+								search->row->allowed_values);
+	MemoryContextSwitchTo(caller_cxt);
+	if (violation != NULL && search->count++ == 0)
 	{
-		search->example = pstrdup(misfit);
+		search->example = pstrdup(violation);
 		search->scope = scope_words(message_id(name));
 	}
+	MemoryContextReset(search->check_cxt);
 }
 
 /*
@@ -325,11 +363,15 @@ search_misfit(const ScopeName *name, const Jsonb *jsonb, void *arg)
 static void
 check_settings(const FeatureRow *row)
 {
-	MisfitSearch search = {.row = row};
+	ViolationSearch search = {.row = row};
 	Snapshot	snapshot = store_begin_read();
 
-	store_read_feature(snapshot, row->key, search_misfit, &search);
+	search.check_cxt = AllocSetContextCreate(CurrentMemoryContext,
+											 "instance_features check",
+											 ALLOCSET_DEFAULT_SIZES);
+	store_read_feature(snapshot, row->key, search_violation, &search);
 	store_end_read(snapshot);
+	MemoryContextDelete(search.check_cxt);
 	if (search.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -346,11 +388,13 @@ check_settings(const FeatureRow *row)
 Datum
 alter_feature(PG_FUNCTION_ARGS)
 {
+	char	   *key;
 	Jsonb	   *default_value;
 	Jsonb	   *allowed_values;
 	FeatureRow	row;
 
 	prevent_if_read_only("alter_feature()");
+	key = string_argument(fcinfo, 0);
 	default_value = jsonb_argument(fcinfo, 1);
 	allowed_values = jsonb_argument(fcinfo, 3);
 	if (!PG_ARGISNULL(0) && PG_ARGISNULL(1) && PG_ARGISNULL(2) &&
@@ -360,8 +404,11 @@ alter_feature(PG_FUNCTION_ARGS)
 				 errmsg("no changes of the feature"),
 				 errhint("Give default_value, description or allowed_values.")));
 
-	row = copy_definition(lock_definition(string_argument(fcinfo, 0),
-										  PERMISSION_SYSTEM_WRITE));
+	if (key == NULL)
+		report_null_argument("feature");
+	check_limits(clip_name(key, strlen(key)), default_value, allowed_values);
+
+	row = copy_definition(lock_definition(key, PERMISSION_SYSTEM_WRITE));
 	if (default_value != NULL)
 		row.default_value = default_value;
 	row.description = string_argument(fcinfo, 2);

@@ -56,7 +56,7 @@ check_is_object(const JsonbValue *value, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must be a JSON object", what),
-				 errdetail("It is %s.", json_type_words(value))));
+				 errdetail("It is %s.", json_type_name(value))));
 }
 
 static ScopeDocument *
@@ -203,7 +203,7 @@ apply_scope(const ScopeDocument *document, bool dry_run,
 	}
 	cache_refresh_definitions();
 	events = list_differences(name->level, settings,
-							  complete_changes(parse_features(document->features),
+							  unset_all_others(parse_features(document->features),
 											   settings));
 	sequence = scope.row.sequence;
 	foreach(lc, events)

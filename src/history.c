@@ -266,7 +266,7 @@ can_be_restored(const SettingRow *setting)
 	int			count;
 	const FeatureDefinition *definition;
 	JsonbValue	value;
-	const char *misfit;
+	const char *violation;
 
 	if (feature < 0)
 	{
@@ -280,14 +280,14 @@ can_be_restored(const SettingRow *setting)
 	if (definition->removed)
 		return false;
 	root_value(setting->value, &value);
-	misfit = value_misfit(&value, definition->value_type,
-						  definition->allowed_values);
-	if (misfit != NULL)
+	violation = value_violation(&value, definition->value_type,
+								definition->allowed_values);
+	if (violation != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("feature \"%s\" can not have the value again that event %lld gave it",
 						setting->feature, (long long) setting->sequence),
-				 errdetail_internal("%s", misfit)));
+				 errdetail_internal("%s", violation)));
 	return true;
 }
 
@@ -335,7 +335,7 @@ revert_instance_features(PG_FUNCTION_ARGS)
 	}
 	append_changes(&name, &scope,
 				   list_differences(name.level, present,
-									complete_changes(requested, present)));
+									unset_all_others(requested, present)));
 	details = locked_details(&name, &scope);
 	return details_datum(fcinfo, &details);
 }

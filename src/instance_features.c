@@ -17,6 +17,13 @@
 #include "api.h"
 #include "notify.h"
 #include "scope.h"
+#include "value.h"
+
+/*
+ * The most that instance_features.max_value_size can be, in kilobytes: no
+ * jsonb value is as large as 256 MB.
+ */
+#define MAX_MAX_VALUE_SIZE (256 * 1024 - 1)
 
 PG_MODULE_MAGIC;
 
@@ -88,6 +95,18 @@ _PG_init(void)
 							INT_MAX,
 							PGC_USERSET,
 							0,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("instance_features.max_value_size",
+							"Sets the largest size of a feature's value.",
+							"It holds for values that are set, for defaults, and for lists of allowed values.",
+							&max_value_size,
+							64,
+							1,
+							MAX_MAX_VALUE_SIZE,
+							PGC_SUSET,
+							GUC_UNIT_KB,
 							NULL,
 							NULL,
 							NULL);

@@ -309,7 +309,8 @@ feature_value(PG_FUNCTION_ARGS)
 
 /*
  * The same for a scalar of a type.  Raises invalid_parameter_value if the
- * feature is of another one; "subtype" (or NULL) is one that will do too.
+ * feature is of another one, or has a stored value that is not of its own;
+ * "subtype" (or NULL) is one that will do too.
  */
 static JsonbValue
 find_scalar(FunctionCallInfo fcinfo, const char *type, const char *subtype)
@@ -317,14 +318,17 @@ find_scalar(FunctionCallInfo fcinfo, const char *type, const char *subtype)
 	FeatureState state;
 	const char *own;
 	JsonbValue	value;
+	const char *violation;
 
 	find_state(fcinfo, &state);
 	own = state.definition->value_type;
 	root_value(state.value, &value);
-	if ((strcmp(own, type) != 0 &&
-		 (subtype == NULL || strcmp(own, subtype) != 0)) ||
-		value_misfit(&value, own, NULL) != NULL)
+	if (strcmp(own, type) != 0 &&
+		(subtype == NULL || strcmp(own, subtype) != 0))
 		report_type_mismatch(state.definition->key, own, type);
+	violation = value_violation(&value, own, NULL);
+	if (violation != NULL)
+		report_bad_value(state.definition->key, own, violation);
 	return value;
 }
 

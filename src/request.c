@@ -10,7 +10,8 @@
  */
 #include "postgres.h"
 
-#include "cache.h"
+#include "miscadmin.h"
+
 #include "errors.h"
 #include "request.h"
 #include "value.h"
@@ -33,32 +34,41 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Make of a list of changes one that leaves a scope with what they set and
- * nothing else, given its present settings; those of removed features are left
- * alone.  It is ordered by key, as that of a request.
+ * Extend a list of changes so that it also unsets every setting of a scope
+ * that it does not mention, but for those of removed and undefined features.
+ * The list is modified, and ordered by key, as that of a request.
  */
 List *
-complete_changes(List *changes, List *settings)
+unset_all_others(List *changes, List *settings)
 {
-	List	   *requested = list_copy(changes);
+	const FeatureDefinition *definitions;
+	int			ndefinitions;
+	bool	   *mentioned;		/* by the number of the feature */
 	ListCell   *lc;
+
+	definitions = cache_definitions(&ndefinitions);
+	mentioned = palloc0(sizeof(bool) * Max(ndefinitions, 1));
+	foreach(lc, changes)
+	{
+		const char *key = ((RequestedChange *) lfirst(lc))->key;
+		int			feature = cache_find_feature(key, strlen(key));
+
+		if (feature >= 0)
+			mentioned[feature] = true;
+	}
 
 	foreach(lc, settings)
 	{
 		const char *key = ((SettingRow *) lfirst(lc))->feature;
 		int			feature = cache_find_feature(key, strlen(key));
-		int			count;
-		bool		requests = false;
-		ListCell   *change;
 
-		foreach(change, requested)
-			requests = requests ||
-			strcmp(((RequestedChange *) lfirst(change))->key, key) == 0;
-		if (!requests && feature >= 0 &&
-			!cache_definitions(&count)[feature].removed)
+		CHECK_FOR_INTERRUPTS();
+		if (feature >= 0 && !mentioned[feature] &&
+			!definitions[feature].removed)
 			changes = lappend(changes, make_change(key, NULL));
 	}
 
+	pfree(mentioned);
 	list_sort(changes, compare_keys);
 	return changes;
 }
@@ -88,9 +98,31 @@ find_field(const char *field, int len)
 }
 
 /*
- * The changes that the fields of a JSON object ask for, a list of
- * RequestedChange ordered by key; none for removed features.  The definitions
- * are those that the cache has.
+ * Raise invalid_parameter_value unless a feature, which the caller calls
+ * "field", may be set to a value.
+ */
+void
+check_value(const FeatureDefinition *definition, const char *field, int len,
+			const JsonbValue *value)
+{
+	const char *violation = value_limit_violation(value);
+
+	if (violation == NULL)
+		violation = value_violation(value, definition->value_type,
+									definition->allowed_values);
+	if (violation != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for feature \"%s\"",
+						clip_name(field, len)),
+				 errdetail_internal("%s", violation),
+				 errhint("Use null to unset the feature.")));
+}
+
+/*
+ * Parse the fields of a JSON object: a list of RequestedChange ordered by key,
+ * without those of removed features.  The definitions are those that the cache
+ * has.
  */
 List *
 parse_features(const Jsonb *features)
@@ -110,7 +142,7 @@ parse_features(const Jsonb *features)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("features must be a JSON object"),
-				 errdetail("It is %s.", json_type_words(&value))));
+				 errdetail("It is %s.", json_type_name(&value))));
 
 	definitions = cache_definitions(&ndefinitions);
 	changes = palloc0(sizeof(RequestedChange) * Max(ndefinitions, 1));
@@ -125,27 +157,17 @@ parse_features(const Jsonb *features)
 		const FeatureDefinition *definition = &definitions[feature];
 		RequestedChange *change = &changes[feature];
 
+		CHECK_FOR_INTERRUPTS();
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (change->key != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("feature \"%s\" is in the request twice",
+					 errmsg("feature \"%s\" is specified more than once",
 							definition->key),
 					 errdetail("Both \"%s\" and \"%s\" name it.",
 							   definition->json_name, definition->key)));
 		if (value.type != jbvNull)
-		{
-			const char *misfit = value_misfit(&value, definition->value_type,
-											  definition->allowed_values);
-
-			if (misfit != NULL)
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("invalid value for feature \"%s\"",
-								clip_name(name, len)),
-						 errdetail_internal("%s", misfit),
-						 errhint("Use null to unset the feature.")));
-		}
+			check_value(definition, name, len, &value);
 
 		change->key = pstrdup(definition->key);
 		if (value.type != jbvNull)

@@ -8,7 +8,7 @@
 #ifndef IF_REQUEST_H
 #define IF_REQUEST_H
 
-#include "store.h"
+#include "cache.h"
 
 /* The field of a response that is no feature's. */
 #define DETAILS_FIELD "details"
@@ -21,7 +21,9 @@ typedef struct RequestedChange
 } RequestedChange;
 
 extern RequestedChange *make_change(const char *key, Jsonb *value);
-extern List *complete_changes(List *changes, List *settings);
+extern List *unset_all_others(List *changes, List *settings);
+extern void check_value(const FeatureDefinition *definition,
+						const char *field, int len, const JsonbValue *value);
 extern List *parse_features(const Jsonb *features);
 extern List *parse_request(const Jsonb *features);
 extern void check_scope_id(int len);

@@ -59,14 +59,14 @@ SELECT is(pg_temp.try($$SELECT set_instance_features('{"level": 4}')$$), '22023 
 SELECT is(pg_temp.try($$SELECT define_feature('parts', '[]', allowed_values => '["a", "b", 1]')$$), '', 'an array''s elements may be of any type');
 SELECT is((set_instance_features('{"parts": ["b", "a"]}')).sequence, 4::bigint, 'an array of allowed elements');
 SELECT is(pg_temp.try($$SELECT set_instance_features('{"parts": ["b", "c"]}')$$), '22023 | invalid value for feature "parts" | The element "c" is not one of the allowed ["a", "b", 1]. | Use null to unset the feature.', 'each element is checked');
-SELECT is(pg_temp.try($$SELECT set_instance_features('{"parts": ["b", 1, "b"]}')$$), '22023 | invalid value for feature "parts" | The element "b" is there more than once. | Use null to unset the feature.', 'and must not be repeated');
+SELECT is(pg_temp.try($$SELECT set_instance_features('{"parts": ["b", 1, "b"]}')$$), '22023 | invalid value for feature "parts" | Duplicate element "b". | Use null to unset the feature.', 'and must not be repeated');
 SELECT is(pg_temp.try($$SELECT set_instance_features('{"t_array": ["b", "b", null, [], {"b": "b"}]}')$$) ~ '^\(5,', true, 'without allowed values an array may have anything');
-SELECT is(pg_temp.try($$SELECT define_feature('bad', allowed_values => '[true]')$$), '22023 | invalid allowed values for feature "bad" | A feature of type boolean can not have any.', 'not for a boolean');
-SELECT is(pg_temp.try($$SELECT define_feature('bad', '{}', allowed_values => '[{}]')$$), '22023 | invalid allowed values for feature "bad" | A feature of type object can not have any.', 'nor an object');
+SELECT is(pg_temp.try($$SELECT define_feature('bad', allowed_values => '[true]')$$), '22023 | invalid allowed values for feature "bad" | Features of type boolean cannot have allowed values.', 'not for a boolean');
+SELECT is(pg_temp.try($$SELECT define_feature('bad', '{}', allowed_values => '[{}]')$$), '22023 | invalid allowed values for feature "bad" | Features of type object cannot have allowed values.', 'nor an object');
 SELECT is(pg_temp.try($$SELECT define_feature('bad', '"x"', allowed_values => '"x"')$$), '22023 | invalid allowed values for feature "bad" | They are a string, not an array.', 'they are an array');
 SELECT is(pg_temp.try($$SELECT define_feature('bad', '"x"', allowed_values => '[]')$$), '22023 | invalid allowed values for feature "bad" | The array is empty.', 'with elements');
 SELECT is(pg_temp.try($$SELECT define_feature('bad', '"x"', allowed_values => '["x", 1]')$$), '22023 | invalid allowed values for feature "bad" | 1 is a number, but the feature''s type is string.', 'of the type');
-SELECT is(pg_temp.try($$SELECT define_feature('bad', '"x"', allowed_values => '["x", "y", "x"]')$$), '22023 | invalid allowed values for feature "bad" | The element "x" is there more than once.', 'each once');
+SELECT is(pg_temp.try($$SELECT define_feature('bad', '"x"', allowed_values => '["x", "y", "x"]')$$), '22023 | invalid allowed values for feature "bad" | Duplicate element "x".', 'each once');
 SELECT is(pg_temp.try($$SELECT define_feature('bad', '"z"', allowed_values => '["x", "y"]')$$), '22023 | invalid default value for feature "bad" | "z" is not one of the allowed ["x", "y"].', 'the default is one of them');
 SELECT is(pg_temp.try($$SELECT set_instance_features('{"t_integer": 1e30}')$$), '22023 | invalid value for feature "t_integer" | It is not in the range from -9223372036854775808 to 9223372036854775807. | Use null to unset the feature.', 'an integer that is set is a bigint too');
 

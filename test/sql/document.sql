@@ -81,7 +81,7 @@ SELECT is(pg_temp.context($$SELECT apply_features('{"system": {"maxUsers": "1"}}
 SELECT is(feature_integer('max_users', 'a'), 1::bigint, 'nothing is half applied');
 SELECT is(pg_temp.context($$SELECT apply_features('{"instances": {"a": true}}')$$), 'features must be a JSON object | document, instance "a"', 'an instance is an object');
 SELECT is(pg_temp.context($$SELECT apply_features('{"instances": {"a": null}}')$$), 'features must be a JSON object | document, instance "a"', 'not null');
-SELECT is(pg_temp.try($$SELECT apply_features('{"instances": {"a": {"maxUsers": 1, "max_users": 1}}}')$$) ~ '^22023 \| feature "max_users" is in the request twice', true, 'a feature is named once');
+SELECT is(pg_temp.try($$SELECT apply_features('{"instances": {"a": {"maxUsers": 1, "max_users": 1}}}')$$) ~ '^22023 \| feature "max_users" is specified more than once', true, 'a feature is named once');
 SELECT is(pg_temp.try($$SELECT apply_features('{"instances": []}')$$), '22023 | field "instances" of the document must be a JSON object | It is an array.', 'the instances are an object');
 SELECT is(pg_temp.try($$SELECT apply_features('{"instance": {}}')$$), '22023 | unknown field "instance" of the document | The fields are "system" and "instances".', 'another field');
 SELECT is(pg_temp.try($$SELECT apply_features('[]')$$), '22023 | document must be a JSON object | It is an array.', 'an array');

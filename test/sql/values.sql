@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(43);
+SELECT plan(53);
 SELECT define_feature('title', '"hello"'), define_feature('max_users', '10'), define_feature('ratio', '0.5'),
     define_feature('theme', '{"color": "red", "font": "serif"}'), define_feature('hosts', '["a"]') \g /dev/null
 
@@ -20,8 +20,10 @@ SELECT is((set_system_features('{"theme": {"color": "green"}, "title": "system"}
 SELECT is(feature_value('theme'), '{"color": "green"}'::jsonb, 'which are inherited');
 SELECT is(feature_text('title'), 'a é "q"', 'or overridden') WHERE current_setting('server_encoding') = 'UTF8'
 UNION ALL SELECT pass('or overridden') WHERE current_setting('server_encoding') <> 'UTF8';
+SET LOCAL instance_features.max_value_size = '1MB';
 SELECT is((set_instance_features(jsonb_build_object('title', repeat('long ', 100000)))).sequence, 8::bigint, 'a long value is set');
-SELECT is(length(feature_text('title')), 500000, 'and read');
+RESET instance_features.max_value_size;
+SELECT is(length(feature_text('title')), 500000, 'and read, also under a smaller limit');
 SELECT is(length((SELECT value->>0 FROM instance_feature_history() WHERE sequence = 8)), 500000, 'also in the history');
 
 -- Typed readers.
@@ -51,6 +53,21 @@ SELECT is(pg_temp.try(format('SELECT feature_%s(%L, %L)', t, 'title', 'nowhere')
 -- What does not have the type is not set.
 SELECT is(pg_temp.try(format('SELECT set_instance_features(%L)', r)) ~ '^22023 \| invalid value for feature "[a-zA-Z]+" \| It is an? (string|boolean|object|array|number), but the feature''s type is (integer|string|object|array)\.', true, r)
 FROM unnest(ARRAY['{"title": 1}', '{"maxUsers": 1.5}', '{"theme": []}', '{"hosts": {}}', '{"maxUsers": "1"}']) r;
+
+-- What is stored does not have the type.
+SELECT define_feature('seats', '1'), define_feature('share', '1'), define_feature('broken', '1', value_type => 'number'), define_feature('label', '""'), define_feature('flag') \g /dev/null
+SELECT set_instance_features('{"seats": 2, "share": 2, "broken": 2, "label": "x", "flag": true}') \g /dev/null
+UPDATE instance_features.setting SET value = CASE feature WHEN 'seats' THEN '1.5' WHEN 'share' THEN '1e30' ELSE '[]'::jsonb END WHERE feature IN ('seats', 'share', 'broken', 'label', 'flag');
+SELECT is(pg_temp.try($$SELECT feature_integer('seats')$$), '22023 | feature "seats" has a value that is not an integer | It is a number, but the feature''s type is integer. | check_instance_features() lists such values.', 'feature_integer() of a stored 1.5');
+SELECT is(pg_temp.try($$SELECT feature_number('seats')$$), '22023 | feature "seats" has a value that is not an integer | It is a number, but the feature''s type is integer. | check_instance_features() lists such values.', 'feature_number() of a stored 1.5 for an integer');
+SELECT is(pg_temp.try($$SELECT feature_integer('share')$$), '22023 | feature "share" has a value that is not an integer | It is not in the range from -9223372036854775808 to 9223372036854775807. | check_instance_features() lists such values.', 'feature_integer() of a stored 1e30');
+SELECT is(pg_temp.try($$SELECT feature_number('broken')$$), '22023 | feature "broken" has a value that is not a number | It is an array, but the feature''s type is number. | check_instance_features() lists such values.', 'feature_number() of a stored array');
+SELECT is(pg_temp.try($$SELECT feature_text('label')$$), '22023 | feature "label" has a value that is not a string | It is an array, but the feature''s type is string. | check_instance_features() lists such values.', 'feature_text() of a stored array');
+SELECT is(pg_temp.try($$SELECT feature_enabled('flag')$$), '22023 | feature "flag" has a value that is not a boolean | check_instance_features() lists such values.', 'feature_enabled() of a stored array');
+SELECT is(pg_temp.try($$SELECT feature_text('seats')$$) ~ '^22023 \| feature "seats" is of type integer, not string', true, 'feature_text() of a stored 1.5 for an integer is told the type');
+SELECT is(feature_value('seats', 'x'), '1', 'feature_value() of another instance is as before');
+SELECT is(feature_value('seats'), '1.5', 'feature_value() gives what is stored');
+SELECT is((set_instance_features('{"seats": 3}')).sequence > 0 AND feature_integer('seats') = 3, true, 'a bad value can be set right');
 
 SELECT * FROM finish();
 ROLLBACK;
