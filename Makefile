@@ -7,24 +7,32 @@ PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
 OBJS = \
 	src/answer.o \
 	src/api.o \
+	src/argument.o \
+	src/builtin.o \
 	src/cache.o \
 	src/change.o \
-	src/commands.o \
 	src/definitions.o \
 	src/document.o \
 	src/errors.o \
+	src/generation.o \
 	src/history.o \
+	src/instance.o \
 	src/instance_features.o \
+	src/locks.o \
 	src/notify.o \
 	src/ownertype.o \
 	src/permission.o \
 	src/queries.o \
 	src/request.o \
-	src/scope.o \
+	src/result.o \
+	src/scopename.o \
 	src/service.o \
-	src/store.o \
-	src/value.o \
-	src/writer.o
+	src/set.o \
+	src/tableread.o \
+	src/tables.o \
+	src/tablewriter.o \
+	src/track.o \
+	src/value.o
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))

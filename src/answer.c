@@ -11,8 +11,7 @@
 #include "postgres.h"
 
 #include "answer.h"
-#include "errors.h"
-#include "scope.h"
+#include "argument.h"
 
 /*
  * The effective value of a boolean feature on an instance.  Raises
@@ -28,7 +27,7 @@ find_enabled(const char *key, int key_length, const ScopeName *instance,
 	FeatureState state;
 	JsonbValue	value;
 
-	if (missing_ok && !store_is_there())
+	if (missing_ok && !extension_is_installed())
 		return false;
 	scope = missing_ok ? cache_find_scope(instance) : find_scope(instance);
 	if (scope == NULL)
@@ -37,7 +36,7 @@ find_enabled(const char *key, int key_length, const ScopeName *instance,
 	feature = cache_find_feature(key, key_length);
 	if (feature < 0 && missing_ok)
 		return false;
-	check_feature(feature, key, key_length);
+	require_feature(feature, key, key_length);
 	cache_effective_state(scope, feature, &state);
 	if (strcmp(state.definition->value_type, "boolean") != 0 ||
 		!JsonbExtractScalar(unconstify(JsonbContainer *, &state.value->root),
@@ -78,14 +77,18 @@ ask_again(FeatureAnswer *answer)
 	ScopeName	instance;
 
 	if (answer->id_length < 0)
+	{
 		instance = instance_name(current_instance_id,
 								 strlen(current_instance_id));
+		check_scope_id(instance.id, instance.len);
+	}
 	else
 		instance = instance_name(answer->id, answer->id_length);
 
 	answer->generation = 0;
 	answer->enabled = find_enabled(answer->key, answer->key_length, &instance,
 								   answer->missing_ok);
-	answer->generation = generation;
+	if (cache_remembers() || !extension_is_installed())
+		answer->generation = generation;
 	return answer->enabled;
 }

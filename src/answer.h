@@ -14,6 +14,7 @@
 #include "utils/inval.h"
 
 #include "cache.h"
+#include "generation.h"
 
 typedef struct FeatureAnswer
 {

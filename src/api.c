@@ -16,9 +16,7 @@
 #include "../include/instance_features.h"
 #include "answer.h"
 #include "api.h"
-#include "errors.h"
-#include "request.h"
-#include "scope.h"
+#include "argument.h"
 
 typedef struct ResolvedFeature
 {
@@ -40,7 +38,7 @@ check_question(const char *key, const char *instance_id)
 	if (instance_id == NULL)
 		instance_id = current_instance_id;
 	instance = instance_name(instance_id, strlen(instance_id));
-	check_scope_id(instance.len);
+	check_scope_id(instance.id, instance.len);
 	return instance;
 }
 
@@ -101,8 +99,8 @@ static const InstanceFeaturesApi api =
 	.resolve = api_resolve,
 	.is_enabled = api_is_enabled,
 	.release = api_release,
-	.register_change_callback = cache_register_callback,
-	.unregister_change_callback = cache_unregister_callback
+	.register_change_callback = generation_register_callback,
+	.unregister_change_callback = generation_unregister_callback
 };
 
 /*

@@ -3,25 +3,26 @@
  * cache.c
  *	  The backend's cache of definitions, scopes and settings.
  *
- * Invalidation.  Every change of the tables makes PostgreSQL call our
- * relation cache callback: in other backends when the change commits, in our
- * own at the next command, and again when the change is rolled back.  The
- * callback frees nothing, since it may strike while somebody up the stack
- * uses what is cached; it advances data_generation.  What is cached carries
- * the generation at which its loading began.  An entry of an earlier
- * generation is loaded anew when somebody asks for it, and that covers the
- * invalidation that arrives during the loading: the entry then is outdated
- * from the beginning, though good enough for the call that loads it, as its
- * snapshot was taken after that call had begun.
+ * Invalidation.  What is cached carries the generation at which its loading
+ * began: see generation.c.  An entry of an earlier generation is loaded anew
+ * when somebody asks for it, and that covers the invalidation that arrives
+ * during the loading: the entry then is stale from the beginning, though good
+ * enough for the call that loads it, as its snapshot was taken after that call
+ * had begun.
  *
- * An invalidation arrives a moment after the change that it tells of became
- * visible.  So that no reader mixes an instance from after a change with the
- * system from before it, loading an instance compares the cached system with
- * its row in the same snapshot, and takes a difference for an invalidation.
+ * Invalidation messages arrive slightly after the change itself becomes
+ * visible.  So that no reader mixes an instance from after a change with
+ * definitions or a system from before it, each load compares the cached
+ * definitions and the cached system with their rows in the same snapshot, and
+ * takes a difference for an invalidation.
+ *
+ * Nothing is used twice that is loaded while our own transaction is writing a
+ * row, or while triggers of ours are disabled, because then changes may not
+ * be told.
  *
  * Memory.  An instance is one chunk, filled when all of it has been read, so
  * an error half-way through leaves nothing behind.  The least recently used
- * instance makes room for a new one when there are cache_size of them.
+ * instances make room for a new one.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,10 +33,13 @@
 #include "common/hashfn.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/varlena.h"
 
+#include "builtin.h"
 #include "cache.h"
+#include "generation.h"
+#include "tableread.h"
+#include "value.h"
 
 /* What instances are found by. */
 typedef struct InstanceKey
@@ -77,131 +81,44 @@ equal_instance_keys(InstanceKey a, InstanceKey b)
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-int			cache_size = 1000;
-uint64		cache_generation = 1;
+int			cache_size = 16 * 1024;
 CacheStats	cache_stats;
-
-/* Advanced by invalidate() alone, the second when definitions may differ. */
-static uint64 data_generation = 1;
-static uint64 definitions_generation = 1;
 
 /* All below is written by the loading functions alone. */
 static MemoryContext cache_cxt = NULL;
 static instances_hash *instances = NULL;
 static dlist_head instances_lru = DLIST_STATIC_INIT(instances_lru);
+static Size instances_size = 0; /* of all instances in the hash */
 static CachedScope *system_scope = NULL;
 
 /* The definitions, ordered by key, in a context of their own. */
 typedef struct Definitions
 {
 	MemoryContext cxt;
-	uint64		generation;		/* 0: never loaded */
+	uint64		generation;		/* 0: not to be used again */
+	uint64		fingerprint;	/* of the rows of table feature */
+	uint64		version;		/* incremented by each load */
 	FeatureDefinition *array;
 	int			count;
-	TimestampTz creation_date;	/* of the extension, by its own definitions */
+	int		   *by_json_name;	/* numbers, ordered by JSON name */
 } Definitions;
 
 static Definitions definitions;
 
-/* Written by cache_register_callback() and cache_unregister_callback(). */
-typedef struct RegisteredCallback
-{
-	slist_node	node;
-	CacheCallback callback;
-	void	   *arg;
-} RegisteredCallback;
-
-static slist_head callbacks = SLIST_STATIC_INIT(callbacks);
-
 /*
- * Every answer given may be outdated.
+ * The label of a source in enum feature_source.
  */
-void
-cache_advance(void)
+const char *
+source_name(FeatureSource source)
 {
-	slist_iter	iter;
-
-	cache_generation++;
-	slist_foreach(iter, &callbacks)
+	static const char *const names[] =
 	{
-		RegisteredCallback *registered;
+		[SOURCE_DEFAULT] = "default",
+		[SOURCE_SYSTEM] = "system",
+		[SOURCE_INSTANCE] = "instance"
+	};
 
-		registered = slist_container(RegisteredCallback, node, iter.cur);
-		registered->callback(registered->arg);
-	}
-}
-
-void
-cache_register_callback(CacheCallback callback, void *arg)
-{
-	RegisteredCallback *registered;
-
-	registered = MemoryContextAlloc(TopMemoryContext,
-									sizeof(RegisteredCallback));
-	registered->callback = callback;
-	registered->arg = arg;
-	slist_push_head(&callbacks, &registered->node);
-}
-
-void
-cache_unregister_callback(CacheCallback callback, void *arg)
-{
-	slist_mutable_iter iter;
-
-	slist_foreach_modify(iter, &callbacks)
-	{
-		RegisteredCallback *registered;
-
-		registered = slist_container(RegisteredCallback, node, iter.cur);
-		if (registered->callback == callback && registered->arg == arg)
-		{
-			slist_delete_current(&iter);
-			pfree(registered);
-		}
-	}
-}
-
-/*
- * All that was loaded, and every answer given, may be outdated.
- */
-static void
-invalidate(bool with_definitions)
-{
-	cache_stats.invalidations++;
-	data_generation++;
-	if (with_definitions)
-		definitions_generation++;
-	cache_advance();
-}
-
-static void
-relcache_callback(Datum arg, Oid relid)
-{
-	bool		with_definitions;
-
-	if (store_concerns(relid, &with_definitions))
-		invalidate(with_definitions);
-}
-
-/*
- * Some relation has been created, altered or dropped.  As long as ours are
- * missing, it may be one of them.
- */
-static void
-relname_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	if (store_found_missing())
-		invalidate(true);
-}
-
-/*
- * Called once, when the library is loaded.
- */
-void
-cache_init(void)
-{
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(RELNAMENSP, relname_callback, (Datum) 0);
+	return names[source];
 }
 
 static void
@@ -215,6 +132,30 @@ create_cache(void)
 		instances = instances_create(cache_cxt, 64, NULL);
 }
 
+/*
+ * Whether what is loaded now may be used again.
+ */
+bool
+cache_remembers(void)
+{
+	return tables_are_tracked() && !write_is_pending();
+}
+
+/* Say once a session why everything is slow. */
+static void
+warn_if_untracked(void)
+{
+	static bool warned = false;
+
+	if (warned || tables_are_tracked())
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errmsg("features are not cached because triggers of extension \"%s\" are missing or disabled",
+					EXTENSION_NAME),
+			 errhint("check_instance_features() names the triggers; enable them by ALTER TABLE ... ENABLE ALWAYS TRIGGER.")));
+}
+
 static int
 compare_definitions(const void *a, const void *b)
 {
@@ -222,54 +163,88 @@ compare_definitions(const void *a, const void *b)
 				  ((const FeatureDefinition *) b)->key);
 }
 
+static int
+compare_json_names(const void *a, const void *b, void *arg)
+{
+	const FeatureDefinition *array = arg;
+
+	return strcmp(array[*(const int *) a].json_name,
+				  array[*(const int *) b].json_name);
+}
+
+static void
+add_builtin_definition(FeatureDefinition *definition,
+					   const BuiltinFeature *feature)
+{
+	memset(definition, 0, sizeof(FeatureDefinition));
+	definition->key = feature->key;
+	definition->json_name = feature->json_name;
+	definition->value_type = "boolean";
+	definition->default_value = make_boolean(false);
+	definition->builtin = true;
+	definition->stage = "experimental";
+}
+
+static void
+add_definition(FeatureDefinition *definition, const FeatureRow *row)
+{
+	definition->key = row->key;
+	definition->json_name = row->json_name;
+	definition->value_type = row->value_type;
+	definition->default_value = row->default_value;
+	definition->allowed_values = row->allowed_values;
+	definition->builtin = false;
+	definition->stage = row->stage;
+	definition->deprecated = strcmp(row->stage, "deprecated") == 0;
+	definition->removed = strcmp(row->stage, "removed") == 0;
+}
+
 /*
  * Load the definitions into a context that replaces the present one when it
- * is complete.
+ * is complete.  A row that has the key of a built-in feature, which only
+ * direct DML makes, is no definition.
  */
 static void
-load_definitions(Snapshot snapshot)
+load_definitions(Snapshot snapshot, uint64 fingerprint, uint64 generation)
 {
-	uint64		generation = definitions_generation;
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
 											  "instance_features definitions",
 											  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller_cxt = MemoryContextSwitchTo(cxt);
-	List	   *rows = store_read_features(snapshot);
+	List	   *rows = read_definitions(snapshot);
 	FeatureDefinition *array;
+	int		   *by_json_name;
 	int			count = 0;
-	TimestampTz creation_date = 0;
 	ListCell   *lc;
 
-	array = palloc(sizeof(FeatureDefinition) * Max(list_length(rows), 1));
+	elog(DEBUG2, "instance_features: loading the definitions");
+	array = MemoryContextAllocHuge(cxt, sizeof(FeatureDefinition) *
+								   (list_length(rows) + NUM_BUILTIN_FEATURES));
+	for (int i = 0; i < NUM_BUILTIN_FEATURES; i++)
+		add_builtin_definition(&array[count++], &builtin_feature_table[i]);
 	foreach(lc, rows)
 	{
-		FeatureRow *row = lfirst(lc);
-
-		array[count].key = row->key;
-		array[count].json_name = row->json_name;
-		array[count].value_type = row->value_type;
-		array[count].default_value = row->default_value;
-		array[count].allowed_values = row->allowed_values;
-		array[count].builtin = row->builtin;
-		array[count].stage = row->stage;
-		array[count].deprecated = strcmp(row->stage, "deprecated") == 0;
-		array[count].removed = strcmp(row->stage, "removed") == 0;
-		count++;
-		if (row->builtin &&
-			(creation_date == 0 || row->creation_date < creation_date))
-			creation_date = row->creation_date;
+		if (!is_builtin_key(((FeatureRow *) lfirst(lc))->key))
+			add_definition(&array[count++], lfirst(lc));
 	}
 	qsort(array, count, sizeof(FeatureDefinition), compare_definitions);
+
+	by_json_name = palloc(sizeof(int) * count);
+	for (int i = 0; i < count; i++)
+		by_json_name[i] = i;
+	qsort_arg(by_json_name, count, sizeof(int), compare_json_names, array);
 	MemoryContextSwitchTo(caller_cxt);
 
 	MemoryContextSetParent(cxt, cache_cxt);
 	if (definitions.cxt != NULL)
 		MemoryContextDelete(definitions.cxt);
 	definitions.cxt = cxt;
-	definitions.generation = generation;
+	definitions.generation = cache_remembers() ? generation : 0;
+	definitions.fingerprint = fingerprint;
+	definitions.version++;
 	definitions.array = array;
 	definitions.count = count;
-	definitions.creation_date = creation_date;
+	definitions.by_json_name = by_json_name;
 }
 
 static int
@@ -287,17 +262,14 @@ static bool
 read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
 			   bool *stored)
 {
-	*stored = store_read_scope(snapshot, name, row);
+	*stored = read_scope(snapshot, name, row, NULL);
 	if (*stored)
-		return OidIsValid(row->owner);
-
-	if (name->level == LEVEL_INSTANCE &&
-		(name->len != sizeof(DEFAULT_INSTANCE_ID) - 1 ||
-		 memcmp(name->id, DEFAULT_INSTANCE_ID, name->len) != 0))
+		return !row->dropped;
+	if (!scope_exists_implicitly(name))
 		return false;
 
-	row->sequence = 0;
-	row->change_date = row->creation_date = definitions.creation_date;
+	memset(row, 0, sizeof(ScopeRow));
+	row->change_date = row->creation_date = NO_DATE;
 	return true;
 }
 
@@ -309,7 +281,7 @@ static CachedScope *
 load_settings(Snapshot snapshot, const ScopeName *name, const ScopeRow *row,
 			  bool stored, uint64 generation)
 {
-	List	   *rows = stored ? store_read_settings(snapshot, name) : NIL;
+	List	   *rows = stored ? read_settings(snapshot, name) : NIL;
 	Size		id_offset;
 	Size		size;
 	CachedScope *scope;
@@ -321,9 +293,10 @@ load_settings(Snapshot snapshot, const ScopeName *name, const ScopeRow *row,
 	foreach(lc, rows)
 		size = MAXALIGN(size) + VARSIZE(((SettingRow *) lfirst(lc))->value);
 
-	scope = MemoryContextAlloc(cache_cxt, size);
+	scope = MemoryContextAllocHuge(cache_cxt, size);
 	scope->size = size;
-	scope->generation = generation;
+	scope->generation = cache_remembers() ? generation : 0;
+	scope->fingerprint = 0;
 	scope->stored = stored;
 	scope->row = *row;
 	scope->level = name->level;
@@ -358,41 +331,69 @@ load_settings(Snapshot snapshot, const ScopeName *name, const ScopeRow *row,
 	return scope;
 }
 
-static bool
-same_row(const CachedScope *scope, const ScopeRow *row, bool stored)
+/* The generations at which a load began, before it took its snapshot. */
+typedef struct Generations
 {
-	return scope->stored == stored &&
-		scope->row.owner == row->owner &&
-		scope->row.sequence == row->sequence &&
-		scope->row.change_date == row->change_date;
+	uint64		data;
+	uint64		definitions;
+} Generations;
+
+/*
+ * The tables are newer than the last message that we have received, so
+ * everything else that is cached is stale.  What is being loaded is not, unless
+ * another message has arrived since its loading began.
+ */
+static void
+run_ahead(bool with_definitions, Generations *begun)
+{
+	bool		data_current = begun->data == data_generation;
+	bool		definitions_current =
+	begun->definitions == definitions_generation;
+
+	generation_invalidate(with_definitions);
+	if (data_current)
+		begun->data = data_generation;
+	if (definitions_current)
+		begun->definitions = definitions_generation;
 }
 
 /*
- * Bring the cached system up to date with a snapshot.  *generation is that of
- * the load; it advances if the system turns out to have changed.
+ * Bring the cached definitions up to date with a snapshot.  The settings of
+ * cached scopes have the numbers of the definitions that they were loaded with.
  */
 static void
-load_system(Snapshot snapshot, uint64 *generation)
+refresh_definitions(Snapshot snapshot, Generations *begun)
+{
+	uint64		fingerprint = fingerprint_definitions(snapshot);
+
+	if (definitions.cxt != NULL && definitions.fingerprint != fingerprint)
+		run_ahead(true, begun);
+	if (definitions.generation != definitions_generation)
+		load_definitions(snapshot, fingerprint, begun->definitions);
+}
+
+/*
+ * Bring the cached system up to date with a snapshot.
+ */
+static void
+refresh_system(Snapshot snapshot, Generations *begun)
 {
 	CachedScope *old = system_scope;
+	uint64		fingerprint = fingerprint_scope(snapshot, &system_scope_name);
 	ScopeRow	row;
 	bool		stored;
 
-	read_scope_row(snapshot, &system_scope_name, &row, &stored);
-
-	if (old != NULL && old->generation == *generation)
+	if (old != NULL && old->generation == begun->data)
 	{
-		if (same_row(old, &row, stored))
+		if (old->fingerprint == fingerprint)
 			return;
-
-		/* We are ahead of the message: what else is cached is outdated. */
-		if (data_generation == *generation)
-			(*generation)++;
-		invalidate(false);
+		run_ahead(false, begun);
 	}
 
+	read_scope_row(snapshot, &system_scope_name, &row, &stored);
 	system_scope = load_settings(snapshot, &system_scope_name, &row, stored,
-								 *generation);
+								 begun->data);
+	system_scope->fingerprint = fingerprint;
 	if (old != NULL)
 		pfree(old);
 }
@@ -411,6 +412,7 @@ forget_instance(CachedScope *scope)
 	instances_delete(instances,
 					 instance_key(scope_id(scope), scope->id_length));
 	dlist_delete(&scope->lru);
+	instances_size -= scope->size;
 	pfree(scope);
 }
 
@@ -425,8 +427,16 @@ remember_instance(CachedScope *scope, CachedScope *old)
 
 	if (old != NULL)
 		forget_instance(old);
-	while (instances->members >= cache_size)
-		forget_instance(dlist_tail_element(CachedScope, lru, &instances_lru));
+	while (instances->members > 0 &&
+		   instances_size + scope->size > (Size) cache_size * 1024)
+	{
+		CachedScope *victim = dlist_tail_element(CachedScope, lru,
+												 &instances_lru);
+
+		elog(DEBUG2, "instance_features: instance \"%s\" leaves the cache",
+			 scope_id(victim));
+		forget_instance(victim);
+	}
 
 	entry = instances_insert(instances,
 							 instance_key(scope_id(scope), scope->id_length),
@@ -434,6 +444,7 @@ remember_instance(CachedScope *scope, CachedScope *old)
 	Assert(!found);
 	entry->scope = scope;
 	dlist_push_head(&instances_lru, &scope->lru);
+	instances_size += scope->size;
 }
 
 static CachedScope *
@@ -454,12 +465,14 @@ find_cached(const ScopeName *name)
 static CachedScope *
 load_scope(const ScopeName *name)
 {
-	uint64		generation = data_generation;
+	Generations begun = {data_generation, definitions_generation};
 	CachedScope *scope = NULL;
 	Snapshot	snapshot;
 	MemoryContext load_cxt;
 	MemoryContext caller_cxt;
 
+	elog(DEBUG2, "instance_features: loading scope \"%.*s\"",
+		 name->len, name->id);
 	cache_stats.loads++;
 	create_cache();
 	load_cxt = AllocSetContextCreate(CurrentMemoryContext,
@@ -467,10 +480,9 @@ load_scope(const ScopeName *name)
 									 ALLOCSET_DEFAULT_SIZES);
 	caller_cxt = MemoryContextSwitchTo(load_cxt);
 
-	snapshot = store_begin_read();
-	if (definitions.generation != definitions_generation)
-		load_definitions(snapshot);
-	load_system(snapshot, &generation);
+	snapshot = begin_read();
+	refresh_definitions(snapshot, &begun);
+	refresh_system(snapshot, &begun);
 	if (name->level == LEVEL_SYSTEM)
 		scope = system_scope;
 	else
@@ -481,16 +493,18 @@ load_scope(const ScopeName *name)
 
 		if (read_scope_row(snapshot, name, &row, &stored))
 		{
-			scope = load_settings(snapshot, name, &row, stored, generation);
+			scope = load_settings(snapshot, name, &row, stored,
+								  begun.data);
 			remember_instance(scope, old);
 		}
 		else if (old != NULL)
 			forget_instance(old);
 	}
-	store_end_read(snapshot);
+	end_read(snapshot);
 
 	MemoryContextSwitchTo(caller_cxt);
 	MemoryContextDelete(load_cxt);
+	warn_if_untracked();
 	return scope;
 }
 
@@ -505,7 +519,8 @@ cache_find_scope(const ScopeName *name)
 
 	AcceptInvalidationMessages();
 
-	if (definitions.generation == definitions_generation)
+	if (definitions.generation == definitions_generation &&
+		!write_is_pending())
 	{
 		scope = find_cached(name);
 		if (scope != NULL && scope->generation == data_generation &&
@@ -513,23 +528,12 @@ cache_find_scope(const ScopeName *name)
 		{
 			if (scope->level == LEVEL_INSTANCE)
 				dlist_move_head(&instances_lru, &scope->lru);
-			cache_stats.hits++;
+			cache_count_hit();
 			return scope;
 		}
 	}
 
 	return load_scope(name);
-}
-
-/*
- * Have the next call of cache_find_scope() load.  A change becomes visible a
- * moment before the message that tells of it arrives, so whoever has met a
- * row that differs from what is cached must not wait for the message.
- */
-void
-cache_distrust(void)
-{
-	invalidate(false);
 }
 
 /*
@@ -539,14 +543,16 @@ void
 cache_refresh_definitions(void)
 {
 	AcceptInvalidationMessages();
-	if (definitions.generation != definitions_generation)
+	if (definitions.generation != definitions_generation ||
+		write_is_pending())
 	{
+		Generations begun = {data_generation, definitions_generation};
 		Snapshot	snapshot;
 
 		create_cache();
-		snapshot = store_begin_read();
-		load_definitions(snapshot);
-		store_end_read(snapshot);
+		snapshot = begin_read();
+		refresh_definitions(snapshot, &begun);
+		end_read(snapshot);
 	}
 }
 
@@ -554,9 +560,9 @@ cache_refresh_definitions(void)
  * Differs from what it was if the definitions have been loaded anew.
  */
 uint64
-cache_definitions_generation(void)
+cache_definitions_version(void)
 {
-	return definitions.generation;
+	return definitions.version;
 }
 
 /*
@@ -579,6 +585,24 @@ cache_definitions(int *count)
 	return definitions.array;
 }
 
+const FeatureDefinition *
+cache_definition(int feature)
+{
+	Assert(feature >= 0 && feature < definitions.count);
+	return &definitions.array[feature];
+}
+
+/*
+ * Compare a name of "len" bytes with a zero-terminated one.
+ */
+static int
+compare_name(const char *name, int len, const char *other)
+{
+	int			cmp = strncmp(name, other, len);
+
+	return cmp == 0 && other[len] != '\0' ? -1 : cmp;
+}
+
 /*
  * The number of the feature with this key, -1 if there is none.
  */
@@ -591,11 +615,9 @@ cache_find_feature(const char *key, int len)
 	while (low <= high)
 	{
 		int			middle = (low + high) / 2;
-		const char *candidate = definitions.array[middle].key;
-		int			cmp = strncmp(key, candidate, len);
+		int			cmp = compare_name(key, len,
+									   definitions.array[middle].key);
 
-		if (cmp == 0 && candidate[len] != '\0')
-			cmp = -1;
 		if (cmp == 0)
 			return middle;
 		if (cmp < 0)
@@ -613,11 +635,22 @@ cache_find_feature(const char *key, int len)
 int
 cache_find_json_name(const char *json_name, int len)
 {
-	for (int i = 0; i < definitions.count; i++)
+	int			low = 0;
+	int			high = definitions.count - 1;
+
+	while (low <= high)
 	{
-		if (strlen(definitions.array[i].json_name) == len &&
-			memcmp(definitions.array[i].json_name, json_name, len) == 0)
-			return i;
+		int			middle = (low + high) / 2;
+		int			feature = definitions.by_json_name[middle];
+		int			cmp = compare_name(json_name, len,
+									   definitions.array[feature].json_name);
+
+		if (cmp == 0)
+			return feature;
+		if (cmp < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
 	}
 
 	return -1;
@@ -636,7 +669,7 @@ consider_name(const char *name, int len, const char *candidate,
 	int			d;
 
 	/* Nothing as long as that was meant to be a feature's name. */
-	if (len > 2 * MAX_SCOPE_ID_LENGTH || limit < 0)
+	if (len > 2 * MAX_JSON_NAME_LENGTH || limit < 0)
 		return;
 
 	d = varstr_levenshtein_less_equal(name, len, candidate, candidate_len,
@@ -690,8 +723,8 @@ cache_nearest_field(const char *name, int len)
 /*
  * A scope's own setting of a feature, or NULL.
  */
-const CachedSetting *
-cache_find_setting(const CachedScope *scope, int feature)
+static const CachedSetting *
+find_setting(const CachedScope *scope, int feature)
 {
 	CachedSetting key = {.feature = feature};
 
@@ -705,7 +738,7 @@ cache_find_setting(const CachedScope *scope, int feature)
 bool
 cache_own_state(const CachedScope *scope, int feature, FeatureState *state)
 {
-	const CachedSetting *setting = cache_find_setting(scope, feature);
+	const CachedSetting *setting = find_setting(scope, feature);
 
 	if (setting == NULL)
 		return false;
@@ -737,13 +770,4 @@ cache_effective_state(const CachedScope *scope, int feature,
 	state->source = SOURCE_DEFAULT;
 	state->sequence = 0;
 	state->change_date = 0;
-}
-
-/*
- * The owner of the system.
- */
-Oid
-cache_system_owner(void)
-{
-	return system_scope->row.owner;
 }

@@ -3,16 +3,17 @@
  * cache.h
  *	  The backend's cache of definitions, scopes and settings.
  *
- * What a function here returns is valid until the next call of one of them.
+ * What a function here returns is valid until the next call of one of them
+ * that may load.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef IF_CACHE_H
-#define IF_CACHE_H
+#ifndef INSTANCE_FEATURES_CACHE_H
+#define INSTANCE_FEATURES_CACHE_H
 
 #include "lib/ilist.h"
 
-#include "store.h"
+#include "tables.h"
 
 /* The values of enum feature_source, in its order. */
 typedef enum FeatureSource
@@ -24,13 +25,13 @@ typedef enum FeatureSource
 
 typedef struct FeatureDefinition
 {
-	char	   *key;
-	char	   *json_name;
-	char	   *value_type;
-	Jsonb	   *default_value;
-	Jsonb	   *allowed_values; /* an array, or NULL */
+	const char *key;
+	const char *json_name;
+	const char *value_type;
+	const Jsonb *default_value;
+	const Jsonb *allowed_values;	/* an array, or NULL */
 	bool		builtin;
-	char	   *stage;
+	const char *stage;
 	bool		deprecated;		/* whether that is its stage */
 	bool		removed;
 } FeatureDefinition;
@@ -50,9 +51,10 @@ typedef struct CachedSetting
  */
 typedef struct CachedScope
 {
-	Size		size;
 	dlist_node	lru;			/* place among the instances, for cache.c */
-	uint64		generation;		/* when it was loaded, for cache.c */
+	Size		size;			/* of the whole piece, for cache.c */
+	uint64		generation;		/* when it was loaded; 0: not to be used again */
+	uint64		fingerprint;	/* of its rows, for the system only */
 	bool		stored;			/* has a row; else it exists implicitly */
 	ScopeRow	row;
 	FeatureLevel level;
@@ -84,50 +86,44 @@ setting_value(const CachedScope *scope, const CachedSetting *setting)
 	return (const Jsonb *) ((const char *) scope + setting->value_offset);
 }
 
-/* In instances; the setting instance_features.cache_size. */
+/* In kilobytes; the setting instance_features.cache_size. */
 extern int	cache_size;
 
 /*
- * Advances whenever an answer given before may have become another one.
- * Written by cache_advance() alone.
+ * What instance_features_stats() shows.  Written by cache.c and
+ * cache_count_hit() alone.
  */
-extern uint64 cache_generation;
-
-/* What instance_features_stats() shows.  Written by answer.h and cache.c. */
 typedef struct CacheStats
 {
 	uint64		hits;			/* answered without a load */
 	uint64		loads;			/* of an instance or the system */
-	uint64		invalidations;
 } CacheStats;
 
 extern CacheStats cache_stats;
 
-/* Called whenever cache_generation has advanced: see instance_features.h. */
-typedef void (*CacheCallback) (void *arg);
+static inline void
+cache_count_hit(void)
+{
+	cache_stats.hits++;
+}
 
-extern void cache_init(void);
-extern void cache_advance(void);
-extern void cache_register_callback(CacheCallback callback, void *arg);
-extern void cache_unregister_callback(CacheCallback callback, void *arg);
+extern const char *source_name(FeatureSource source);
 extern const CachedScope *cache_find_scope(const ScopeName *name);
-extern void cache_distrust(void);
+extern bool cache_remembers(void);
 extern void cache_refresh_definitions(void);
-extern uint64 cache_definitions_generation(void);
+extern uint64 cache_definitions_version(void);
 extern Size cache_memory(int64 *entries);
 
 /* These load nothing: they go with the scope that was found last. */
 extern const FeatureDefinition *cache_definitions(int *count);
+extern const FeatureDefinition *cache_definition(int feature);
 extern int	cache_find_feature(const char *key, int len);
 extern int	cache_find_json_name(const char *json_name, int len);
 extern const char *cache_nearest_key(const char *name, int len);
 extern const char *cache_nearest_field(const char *name, int len);
-extern const CachedSetting *cache_find_setting(const CachedScope *scope,
-											   int feature);
 extern void cache_effective_state(const CachedScope *scope, int feature,
 								  FeatureState *state);
 extern bool cache_own_state(const CachedScope *scope, int feature,
 							FeatureState *state);
-extern Oid	cache_system_owner(void);
 
-#endif							/* IF_CACHE_H */
+#endif							/* INSTANCE_FEATURES_CACHE_H */

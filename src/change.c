@@ -3,15 +3,24 @@
  * change.c
  *	  Changing the settings of a scope.
  *
- * Every change goes the same way: read the request, find the scope's row and
- * check the permission, all before a lock is taken; then hold the definitions
- * and lock the row, check again what may have changed meanwhile, and write.
+ * Every change takes these steps, in try_change_scope():
  *
- * Two locks, in this order.  A writer of any scope holds the definitions as
- * they are, with a lock that other writers share, and that somebody who alters
- * or drops a feature waits for.  The lock of the scope's row orders the
- * writers of that scope.  Who writes several scopes takes the system first,
- * then the instances by id.
+ *	1. Find the scope: no_data_found if there is none.
+ *	2. Check the permission: insufficient_privilege.  No lock was taken yet.
+ *	3. Hold the definitions (RowExclusiveLock on table feature), then lock the
+ *	   scope's row (FOR NO KEY UPDATE); see locks.c.  Check again what may have
+ *	   changed while we waited.
+ *	4. Read the present settings, and decide what to change.  If nothing,
+ *	   return.
+ *	5. Write, by one command: advance the scope (or insert the row of an
+ *	   implicit scope; if another transaction was faster, go back to 1), append
+ *	   the events, insert, update and delete settings.
+ *
+ * The triggers on the tables, which fire at the end of that command, invalidate
+ * the caches and collect the notification: see track.c.
+ *
+ * Callers that change several scopes lock the system first, then instances in
+ * the order of their ids.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,105 +28,105 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "argument.h"
 #include "change.h"
 #include "errors.h"
-#include "notify.h"
+#include "generation.h"
 #include "request.h"
+#include "tableread.h"
+#include "tablewriter.h"
+#include "value.h"
+
+/* The columns that a change updates. */
+static const ColumnRange updated_columns[NUM_TABLES] =
+{
+	[TABLE_SCOPE] = {Anum_scope_sequence, Anum_scope_change_date},
+	[TABLE_SETTING] = {Anum_setting_value, Anum_setting_change_date}
+};
 
 /*
  * Raise read_only_sql_transaction where nothing can be written.
  */
 void
-prevent_if_read_only(const char *function)
+prevent_command(const char *function)
 {
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
 }
 
 /*
- * Make a row for a scope that exists implicitly, or wait for who does.  False
- * if there is one by now that the transaction did not see.  Raises
- * no_data_found if there is no such scope, serialization_failure if it came to
- * be after the transaction's snapshot.
+ * Raise object_not_in_prerequisite_state if a scope without a row has settings
+ * or events.  A row would bring them into force.
  */
-static bool
-make_scope_row(const ScopeName *name, FeaturePermission permission)
+static void
+check_no_rows_without_scope(const ScopeName *name)
 {
-	const CachedScope *scope;
-	ScopeRow	row;
+	Snapshot	snapshot = begin_read();
+	bool		found = has_rows_without_scope(snapshot, name);
 
-	/* The transaction saw no row, so a cached one is outdated. */
-	cache_distrust();
-	scope = find_scope(name);
-	row = scope->row;
-	if (scope->stored)
-	{
-		if (IsolationUsesXactSnapshot())
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent update")));
-		return false;
-	}
-
-	check_permission(name, row.owner, permission);
-	store_hold_definitions();
-	(void) store_insert_scope(name, &row);
-	return true;
+	end_read(snapshot);
+	if (found)
+		report_rows_without_scope(name);
 }
 
 /*
  * Lock a scope that the current role has a permission on, and hold the
- * definitions, until the transaction ends.  Raises no_data_found,
- * insufficient_privilege, or serialization_failure.
+ * definitions, until the transaction ends.  A scope that exists implicitly has
+ * no row to be locked; then scope->stored is false.  Returns false if there is
+ * no such scope.  Raises insufficient_privilege, serialization_failure.
  */
-LockedScope
-lock_scope(const ScopeName *name, FeaturePermission permission)
+static bool
+try_lock_scope(const ScopeName *name, FeaturePermission permission,
+			   LockTupleMode mode, LockWaitPolicy wait_policy,
+			   ScopeTuple *scope)
 {
-	LockedScope scope;
-	bool		made = false;
-
 	for (;;)
 	{
+		const CachedScope *cached = cache_find_scope(name);
+		ScopeRow	row;
+
 		CHECK_FOR_INTERRUPTS();
-		if (!store_find_scope(name, &scope))
-		{
-			/* A trigger keeps it from being made? */
-			if (made)
-				report_suppressed_change(message_id(name));
-			made = make_scope_row(name, permission);
-			continue;
-		}
+		if (cached == NULL)
+			return false;
+		row = cached->row;
+		check_permission(name, &row, permission);
 
-		if (!OidIsValid(scope.row.owner))
-			report_instance_not_found(message_id(name));
-		check_permission(name, scope.row.owner, permission);
-
-		store_hold_definitions();
-		if (store_lock_scope(name, &scope))
+		definitions_hold();
+		if (scope_row_lock(name, mode, wait_policy, scope))
 		{
+			if (scope->row.dropped)
+				return false;
+
 			/* Its owner may be another one by now. */
-			if (!OidIsValid(scope.row.owner))
-				report_instance_not_found(message_id(name));
-			check_permission(name, scope.row.owner, permission);
-			return scope;
+			check_permission(name, &scope->row, permission);
+			return true;
 		}
+		if (scope_exists_implicitly(name))
+		{
+			scope->row.change_date = scope->row.creation_date = NO_DATE;
+			check_no_rows_without_scope(name);
+			return true;
+		}
+
+		/* Dropped meanwhile: have the cache see so, ahead of the message. */
+		generation_invalidate(false);
 	}
 }
 
 /*
- * The settings of a scope that is locked, a list of SettingRow.
+ * The same, but raises no_data_found if there is no such scope.
  */
-List *
-read_settings(const ScopeName *name)
+void
+lock_scope(const ScopeName *name, FeaturePermission permission,
+		   LockTupleMode mode, LockWaitPolicy wait_policy, ScopeTuple *scope)
 {
-	Snapshot	snapshot = store_begin_read();
-	List	   *settings = store_read_settings(snapshot, name);
-
-	store_end_read(snapshot);
-	return settings;
+	if (!try_lock_scope(name, permission, mode, wait_policy, scope))
+		report_instance_not_found(message_id(name));
 }
 
 /*
@@ -128,11 +137,10 @@ warn_if_deprecated(const char *key)
 {
 	static List *warned = NIL;	/* keys, in TopMemoryContext */
 	int			feature = cache_find_feature(key, strlen(key));
-	int			count;
 	MemoryContext caller_cxt;
 	ListCell   *lc;
 
-	if (feature < 0 || !cache_definitions(&count)[feature].deprecated)
+	if (feature < 0 || !cache_definition(feature)->deprecated)
 		return;
 	foreach(lc, warned)
 	{
@@ -149,88 +157,338 @@ warn_if_deprecated(const char *key)
 }
 
 /*
+ * Find a feature among settings that are ordered by feature.  NULL if it is
+ * not set.
+ */
+static const SettingRow *
+find_setting_row(List *settings, const char *key)
+{
+	int			low = 0;
+	int			high = list_length(settings) - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const SettingRow *setting = list_nth(settings, middle);
+		int			cmp = strcmp(key, setting->feature);
+
+		if (cmp == 0)
+			return setting;
+		if (cmp < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+
+	return NULL;
+}
+
+/*
  * Of the requested changes, those that make a difference to a scope with these
- * settings: a list of EventRow, for append_changes().
+ * settings: a list of FeatureChange.
  */
 List *
-list_differences(FeatureLevel level, List *settings, List *requested)
+find_differences(List *settings, List *requested)
 {
-	List	   *events = NIL;
+	List	   *changes = NIL;
 	ListCell   *lc;
 
 	foreach(lc, requested)
 	{
-		const RequestedChange *change = lfirst(lc);
-		const SettingRow *setting = NULL;
-		EventRow   *event;
-		ListCell   *known;
+		const RequestedChange *request = lfirst(lc);
+		const SettingRow *setting = find_setting_row(settings, request->key);
+		FeatureChange *change;
 
-		if (change->value != NULL)
-			warn_if_deprecated(change->key);
-		foreach(known, settings)
-		{
-			if (strcmp(((SettingRow *) lfirst(known))->feature,
-					   change->key) == 0)
-				setting = lfirst(known);
-		}
-		if (setting == NULL && change->value == NULL)
+		CHECK_FOR_INTERRUPTS();
+		if (request->value != NULL)
+			warn_if_deprecated(request->key);
+		if (setting == NULL && request->value == NULL)
 			continue;
-		if (setting != NULL && change->value != NULL &&
+		if (setting != NULL && request->value != NULL &&
 			compareJsonbContainers(&setting->value->root,
-								   &change->value->root) == 0)
+								   &request->value->root) == 0)
 			continue;
 
-		event = palloc0(sizeof(EventRow));
-		event->setting = setting;
-		event->event_type = psprintf("feature.%s.%s.%s", level_name(level),
-									 change->key,
-									 change->value ? "set" : "unset");
-		event->feature = change->key;
-		event->old_value = setting ? setting->value : NULL;
-		event->value = change->value;
-		events = lappend(events, event);
+		change = palloc(sizeof(FeatureChange));
+		change->key = request->key;
+		change->setting = setting;
+		change->value = request->value;
+		changes = lappend(changes, change);
 	}
 
-	return events;
+	return changes;
 }
 
+/*
+ * The settings of a scope as they are now: a list of SettingRow, ordered by
+ * feature.
+ */
+List *
+read_present_settings(const ScopeName *name)
+{
+	Snapshot	snapshot = begin_read();
+	List	   *settings = read_settings(snapshot, name);
+
+	end_read(snapshot);
+	return settings;
+}
+
+/* A command that changes one scope. */
+typedef struct ScopeWrite
+{
+	TableWriter *writer;
+	const ScopeName *name;
+	ScopeTuple *scope;
+	Datum		level;
+	Datum		id;
+	Datum		editor;
+} ScopeWrite;
+
+/* Fill in the columns that name the scope, which all tables begin with. */
+static void
+fill_scope_columns(const ScopeWrite *write, Datum *values)
+{
+	values[Anum_scope_level - 1] = write->level;
+	values[Anum_scope_instance_id - 1] = CStringGetTextDatum("");
+	values[Anum_scope_id - 1] = write->id;
+}
+
+/*
+ * Write the scope's row as it is after the change.  False if it was to be
+ * inserted, and another transaction has inserted one.
+ */
+static bool
+write_scope(const ScopeWrite *write)
+{
+	const ScopeRow *row = &write->scope->row;
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+
+	fill_scope_columns(write, values);
+	nulls[Anum_scope_owner - 1] = true;
+	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
+	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
+	nulls[Anum_scope_creation_date - 1] = true;
+	nulls[Anum_scope_purged_to - 1] = true;
+	values[Anum_scope_dropped - 1] = BoolGetDatum(false);
+
+	if (!write->scope->stored)
+		return writer_insert_new(write->writer, TABLE_SCOPE, values, nulls);
+	writer_update(write->writer, TABLE_SCOPE, &write->scope->tid, values,
+				  nulls);
+	return true;
+}
+
+static void
+write_event(const ScopeWrite *write, const FeatureChange *change,
+			int64 sequence)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	const char *level = level_name(write->name->level);
+	const char *type;
+
+	if (change->key == NULL)
+		type = psprintf("feature.%s.reset", level);
+	else
+		type = psprintf("feature.%s.%s.%s", level, change->key,
+						change->value ? "set" : "unset");
+
+	fill_scope_columns(write, values);
+	values[Anum_event_sequence - 1] = Int64GetDatum(sequence);
+	values[Anum_event_event_type - 1] = CStringGetTextDatum(type);
+	nulls[Anum_event_feature - 1] = change->key == NULL;
+	if (change->key != NULL)
+		values[Anum_event_feature - 1] = CStringGetTextDatum(change->key);
+	nulls[Anum_event_old_value - 1] = change->setting == NULL;
+	if (change->setting != NULL)
+		values[Anum_event_old_value - 1] =
+			JsonbPGetDatum(change->setting->value);
+	nulls[Anum_event_value - 1] = change->value == NULL;
+	values[Anum_event_value - 1] = JsonbPGetDatum(change->value);
+	values[Anum_event_editor - 1] = write->editor;
+	values[Anum_event_creation_date - 1] =
+		TimestampTzGetDatum(write->scope->row.change_date);
+	if (!writer_insert_new(write->writer, TABLE_EVENT, values, nulls))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s already has an event %lld",
+						scope_words(message_id(write->name)),
+						(long long) sequence),
+				 errdetail("The sequence of the scope differs from its events."),
+				 errhint("check_instance_features() tells more.")));
+}
+
+static void
+write_setting(const ScopeWrite *write, const FeatureChange *change,
+			  int64 sequence)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+
+	if (change->value == NULL)
+	{
+		writer_delete(write->writer, TABLE_SETTING,
+					  &change->setting->tid);
+		return;
+	}
+
+	fill_scope_columns(write, values);
+	values[Anum_setting_feature - 1] = CStringGetTextDatum(change->key);
+	values[Anum_setting_value - 1] = JsonbPGetDatum(change->value);
+	values[Anum_setting_sequence - 1] = Int64GetDatum(sequence);
+	values[Anum_setting_change_date - 1] =
+		TimestampTzGetDatum(write->scope->row.change_date);
+	if (change->setting != NULL)
+		writer_update(write->writer, TABLE_SETTING,
+					  &change->setting->tid,
+					  values, nulls);
+	else
+		writer_insert(write->writer, TABLE_SETTING, values, nulls);
+}
+
+/*
+ * Write changes of a scope that is locked, and bring *scope to what it is
+ * then: its change_date is never less than it was.  False, and nothing is
+ * written, if the scope had no row and has got one from another transaction.
+ */
+static bool
+write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
+			  List *changes)
+{
+	ScopeWrite	write = {.name = name,.scope = scope};
+	int64		sequence = scope->row.sequence;
+	ListCell   *lc;
+	bool		written;
+
+	if (sequence > PG_INT64_MAX - list_length(changes))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sequence of %s has reached its limit",
+						scope_words(message_id(name)))));
+	scope->row.sequence += list_length(changes);
+	scope->row.change_date = Max(scope->row.change_date,
+								 GetCurrentTimestamp());
+
+	write.level = CStringGetTextDatum(level_name(name->level));
+	write.id = PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
+	write.editor = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	write.writer = writer_begin(updated_columns);
+	written = write_scope(&write);
+	if (written)
+	{
+		foreach(lc, changes)
+		{
+			const FeatureChange *change = lfirst(lc);
+			ListCell   *setting;
+
+			CHECK_FOR_INTERRUPTS();
+			write_event(&write, change, ++sequence);
+			if (change->key != NULL)
+			{
+				write_setting(&write, change, sequence);
+				continue;
+			}
+			foreach(setting, settings)
+				writer_delete(write.writer, TABLE_SETTING,
+							  &((SettingRow *) lfirst(setting))->tid);
+		}
+	}
+	writer_end(write.writer);
+	return written;
+}
+
+/*
+ * Change a scope as "plan" decides.  Fills in its details after the change.
+ * Returns false if there is no such scope.
+ */
+bool
+try_change_scope(const ScopeName *name, FeaturePermission permission,
+				 LockWaitPolicy wait_policy, PlanChanges plan, void *arg,
+				 FeatureDetails *details)
+{
+	for (;;)
+	{
+		ScopeTuple	scope;
+		List	   *settings = NIL;
+		List	   *changes;
+
+		/* Steps 1 to 3. */
+		if (!try_lock_scope(name, permission, LockTupleNoKeyExclusive,
+							wait_policy, &scope))
+			return false;
+
+		/* Step 4. */
+		if (scope.stored)
+			settings = read_present_settings(name);
+		changes = plan(name, &scope, settings, arg);
+
+		/* Step 5. */
+		if (changes == NIL || write_changes(name, &scope, settings, changes))
+		{
+			*details = scope_details(name, &scope.row);
+			return true;
+		}
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent update")));
+	}
+}
+
+/*
+ * The same, but raises no_data_found if there is no such scope.
+ */
 FeatureDetails
-locked_details(const ScopeName *name, const LockedScope *scope)
+change_scope(const ScopeName *name, FeaturePermission permission,
+			 LockWaitPolicy wait_policy, PlanChanges plan, void *arg)
 {
 	FeatureDetails details;
 
-	details.sequence = scope->row.sequence;
-	details.change_date = scope->row.change_date;
-	details.resource_owner = pnstrdup(name->id, name->len);
+	if (!try_change_scope(name, permission, wait_policy, plan, arg, &details))
+		report_instance_not_found(message_id(name));
 	return details;
 }
 
-/*
- * Append events to a locked scope and tell listeners which features they
- * change.
- */
-static void
-append_events(const ScopeName *name, LockedScope *scope, List *events,
-			  List *keys)
+/* What set_features() and reset_features() are asked for. */
+typedef struct SetRequest
 {
-	store_append(name, scope, events);
-	notify_change(name, scope->row.sequence, scope->row.change_date, keys);
+	const Jsonb *features;		/* not for a reset */
+	List	   *requested;		/* what they were parsed into, */
+	uint64		version;		/* with these definitions */
+	const int64 *expected_sequence; /* or NULL */
+} SetRequest;
+
+static void
+check_expected_sequence(const ScopeName *name, const ScopeTuple *scope,
+						const int64 *expected)
+{
+	if (expected != NULL && *expected != scope->row.sequence)
+		report_sequence_mismatch(message_id(name), scope->row.sequence,
+								 *expected);
 }
 
-/*
- * The same for events that set or unset features.  None is fine.
- */
-void
-append_changes(const ScopeName *name, LockedScope *scope, List *events)
+static void
+parse_set_request(SetRequest *request)
 {
-	List	   *keys = NIL;
-	ListCell   *lc;
+	cache_refresh_definitions();
+	if (request->version == cache_definitions_version())
+		return;
+	request->version = cache_definitions_version();
+	request->requested = parse_request(request->features);
+}
 
-	foreach(lc, events)
-		keys = lappend(keys, unconstify(char *,
-										((EventRow *) lfirst(lc))->feature));
-	if (events != NIL)
-		append_events(name, scope, events, keys);
+static List *
+plan_set(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		 void *arg)
+{
+	SetRequest *request = arg;
+
+	check_expected_sequence(name, scope, request->expected_sequence);
+
+	/* Somebody may have altered a feature before we held them. */
+	parse_set_request(request);
+	return find_differences(settings, request->requested);
 }
 
 /*
@@ -241,47 +499,35 @@ FeatureDetails
 set_features(const ScopeName *name, const Jsonb *features,
 			 const int64 *expected_sequence)
 {
-	List	   *requested;
-	uint64		generation;
-	LockedScope scope;
+	SetRequest	request = {
+		.features = features,
+		.expected_sequence = expected_sequence
+	};
 
-	cache_refresh_definitions();
-	generation = cache_definitions_generation();
-	requested = parse_request(features);
+	/* A bad request is told before anything else. */
+	parse_set_request(&request);
+	return change_scope(name, PERMISSION_WRITE, LockWaitBlock, plan_set,
+						&request);
+}
 
-	scope = lock_scope(name, PERMISSION_WRITE);
-	if (expected_sequence != NULL && *expected_sequence != scope.row.sequence)
-		report_sequence_mismatch(message_id(name), scope.row.sequence,
-								 *expected_sequence);
+static List *
+plan_reset(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	const SetRequest *request = arg;
 
-	/* Somebody may have altered a feature before we held them. */
-	cache_refresh_definitions();
-	if (cache_definitions_generation() != generation)
-		requested = parse_request(features);
-	append_changes(name, &scope,
-				   list_differences(name->level, read_settings(name),
-									requested));
-	return locked_details(name, &scope);
+	check_expected_sequence(name, scope, request->expected_sequence);
+	return settings == NIL ? NIL : list_make1(palloc0(sizeof(FeatureChange)));
 }
 
 /*
- * Remove all settings of a scope.
+ * Remove all settings of a scope, with the same guard.
  */
 FeatureDetails
-reset_features(const ScopeName *name)
+reset_features(const ScopeName *name, const int64 *expected_sequence)
 {
-	LockedScope scope = lock_scope(name, PERMISSION_DELETE);
-	EventRow	event = {0};
-	List	   *keys = NIL;
-	ListCell   *lc;
+	SetRequest	request = {.expected_sequence = expected_sequence};
 
-	foreach(lc, read_settings(name))
-		keys = lappend(keys, ((SettingRow *) lfirst(lc))->feature);
-	if (keys != NIL)
-	{
-		event.event_type = psprintf("feature.%s.reset",
-									level_name(name->level));
-		append_events(name, &scope, list_make1(&event), keys);
-	}
-	return locked_details(name, &scope);
+	return change_scope(name, PERMISSION_DELETE, LockWaitBlock, plan_reset,
+						&request);
 }

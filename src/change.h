@@ -5,25 +5,47 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef IF_CHANGE_H
-#define IF_CHANGE_H
+#ifndef INSTANCE_FEATURES_CHANGE_H
+#define INSTANCE_FEATURES_CHANGE_H
 
+#include "locks.h"
 #include "permission.h"
-#include "scope.h"
+#include "result.h"
 
-extern void prevent_if_read_only(const char *function);
-extern LockedScope lock_scope(const ScopeName *name,
-							  FeaturePermission permission);
-extern List *read_settings(const ScopeName *name);
-extern List *list_differences(FeatureLevel level, List *settings,
-							  List *requested);
-extern void append_changes(const ScopeName *name, LockedScope *scope,
-						   List *events);
-extern FeatureDetails locked_details(const ScopeName *name,
-									 const LockedScope *scope);
+/* The change of one setting, or of all of them. */
+typedef struct FeatureChange
+{
+	const char *key;			/* NULL: all settings are removed */
+	const SettingRow *setting;	/* the present one, or NULL */
+	const Jsonb *value;			/* the new value; NULL: unset */
+} FeatureChange;
+
+/*
+ * Decides what to change, once the scope is locked: a list of FeatureChange.
+ * It may be called more than once.
+ */
+typedef List *(*PlanChanges) (const ScopeName *name, const ScopeTuple *scope,
+							  List *settings, void *arg);
+
+extern void prevent_command(const char *function);
+extern void lock_scope(const ScopeName *name, FeaturePermission permission,
+					   LockTupleMode mode, LockWaitPolicy wait_policy,
+					   ScopeTuple *scope);
+extern List *find_differences(List *settings, List *requested);
+extern List *read_present_settings(const ScopeName *name);
+extern bool try_change_scope(const ScopeName *name,
+							 FeaturePermission permission,
+							 LockWaitPolicy wait_policy,
+							 PlanChanges plan, void *arg,
+							 FeatureDetails *details);
+extern FeatureDetails change_scope(const ScopeName *name,
+								   FeaturePermission permission,
+								   LockWaitPolicy wait_policy,
+								   PlanChanges plan, void *arg);
 extern FeatureDetails set_features(const ScopeName *name,
 								   const Jsonb *features,
 								   const int64 *expected_sequence);
-extern FeatureDetails reset_features(const ScopeName *name);
+extern FeatureDetails reset_features(const ScopeName *name,
+									 const int64 *expected_sequence);
 
-#endif							/* IF_CHANGE_H */
+#endif							/* INSTANCE_FEATURES_CHANGE_H */

@@ -10,6 +10,8 @@
 #ifndef IF_COMPAT_H
 #define IF_COMPAT_H
 
+#include "access/tableam.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "parser/parse_relation.h"
 #include "storage/lockdefs.h"
@@ -74,12 +76,12 @@ push_jsonb(JsonbBuilder *builder, JsonbIteratorToken token, JsonbValue *value)
 }
 
 /*
- * Give an executor state a range table of open tables, to be changed in these
+ * Give an executor state a range table of tables, to be changed in these
  * columns.  Since 16, the columns are in an RTEPermissionInfo; since 18, the
  * executor is told which tables it may open.
  */
 static inline void
-init_range_table(EState *estate, int ntables, const Relation *rels,
+init_range_table(EState *estate, int ntables, const Oid *relids,
 				 Bitmapset *const *updated_columns)
 {
 	List	   *range_table = NIL;
@@ -92,8 +94,8 @@ init_range_table(EState *estate, int ntables, const Relation *rels,
 		RangeTblEntry *rte = makeNode(RangeTblEntry);
 
 		rte->rtekind = RTE_RELATION;
-		rte->relid = RelationGetRelid(rels[i]);
-		rte->relkind = rels[i]->rd_rel->relkind;
+		rte->relid = relids[i];
+		rte->relkind = RELKIND_RELATION;
 		rte->rellockmode = RowExclusiveLock;
 #if PG_VERSION_NUM >= 160000
 		addRTEPermissionInfo(&permissions, rte)->updatedCols =
@@ -111,6 +113,154 @@ init_range_table(EState *estate, int ntables, const Relation *rels,
 	ExecInitRangeTable(estate, range_table, permissions);
 #else
 	ExecInitRangeTable(estate, range_table);
+#endif
+}
+
+/* Raise an error for a relation that does not support a command. */
+static inline void
+check_valid_result_rel(ResultRelInfo *info, CmdType command)
+{
+#if PG_VERSION_NUM >= 180000
+	CheckValidResultRel(info, command, ONCONFLICT_NONE, NIL);
+#elif PG_VERSION_NUM >= 170000
+	CheckValidResultRel(info, command, NIL);
+#else
+	CheckValidResultRel(info, command);
+#endif
+}
+
+/* Since 18, the caller may name a tuple that is no conflict. */
+static inline bool
+check_index_constraints(ResultRelInfo *info, TupleTableSlot *slot,
+						EState *estate, ItemPointer conflict, List *arbiters)
+{
+#if PG_VERSION_NUM >= 180000
+	ItemPointerData none;
+
+	ItemPointerSetInvalid(&none);
+	return ExecCheckIndexConstraints(info, slot, estate, conflict, &none,
+									 arbiters);
+#else
+	return ExecCheckIndexConstraints(info, slot, estate, conflict, arbiters);
+#endif
+}
+
+/* Index a tuple that was inserted speculatively. */
+static inline List *
+insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
+					bool *conflict, List *arbiters)
+{
+#if PG_VERSION_NUM >= 190000
+	return ExecInsertIndexTuples(info, estate, EIIT_NO_DUPE_ERROR, slot,
+								 arbiters, conflict);
+#elif PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(info, slot, estate, false, true, conflict,
+								 arbiters, false);
+#else
+	return ExecInsertIndexTuples(info, slot, estate, false, true, conflict,
+								 arbiters);
+#endif
+}
+
+/* Which indexes an update must maintain: since 16, perhaps only some. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes IndexUpdate;
+#define index_update_is_needed(index_update) ((index_update) != TU_None)
+#else
+typedef bool IndexUpdate;
+#define index_update_is_needed(index_update) (index_update)
+#endif
+
+static inline List *
+update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
+					IndexUpdate index_update)
+{
+#if PG_VERSION_NUM >= 190000
+	return ExecInsertIndexTuples(info, estate, EIIT_IS_UPDATE |
+								 (index_update == TU_Summarizing ?
+								  EIIT_ONLY_SUMMARIZING : 0),
+								 slot, NIL, NULL);
+#elif PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL,
+								 index_update == TU_Summarizing);
+#else
+	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL);
+#endif
+}
+
+static inline TM_Result
+update_tuple(Relation rel, ItemPointer tid, TupleTableSlot *slot,
+			 CommandId command_id, Snapshot snapshot,
+			 IndexUpdate *index_update)
+{
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_update(rel, tid, slot, command_id, 0, snapshot,
+							  InvalidSnapshot, true, &failure, &lock_mode,
+							  index_update);
+#else
+	return table_tuple_update(rel, tid, slot, command_id, snapshot,
+							  InvalidSnapshot, true, &failure, &lock_mode,
+							  index_update);
+#endif
+}
+
+static inline TM_Result
+delete_tuple(Relation rel, ItemPointer tid, CommandId command_id,
+			 Snapshot snapshot, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_delete(rel, tid, command_id, 0, snapshot,
+							  InvalidSnapshot, true, failure);
+#else
+	return table_tuple_delete(rel, tid, command_id, snapshot,
+							  InvalidSnapshot, true, failure, false);
+#endif
+}
+
+/* Since 16, the triggers say why a row was not theirs to change. */
+static inline bool
+before_row_update_triggers(EState *estate, EPQState *epqstate,
+						   ResultRelInfo *info, ItemPointer tid,
+						   TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+#if PG_VERSION_NUM >= 180000
+	TM_Result	result;
+
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&result, &failure, false);
+#elif PG_VERSION_NUM >= 160000
+	TM_Result	result;
+
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&result, &failure);
+#else
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&failure);
+#endif
+}
+
+static inline bool
+before_row_delete_triggers(EState *estate, EPQState *epqstate,
+						   ResultRelInfo *info, ItemPointer tid)
+{
+	TupleTableSlot *epq_slot = NULL;
+#if PG_VERSION_NUM >= 160000
+	TM_FailureData failure;
+	TM_Result	result;
+#endif
+
+#if PG_VERSION_NUM >= 180000
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot,
+								&result, &failure, false);
+#elif PG_VERSION_NUM >= 160000
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot,
+								&result, &failure);
+#else
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot);
 #endif
 }
 

@@ -14,33 +14,20 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
+#include "argument.h"
+#include "builtin.h"
 #include "change.h"
-#include "errors.h"
-#include "notify.h"
 #include "request.h"
+#include "tableread.h"
+#include "tablewriter.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(define_feature);
 PG_FUNCTION_INFO_V1(alter_feature);
 PG_FUNCTION_INFO_V1(drop_feature);
 PG_FUNCTION_INFO_V1(set_feature_stage);
-
-/*
- * An argument of type text as a string, NULL if it is null.
- */
-static char *
-string_argument(FunctionCallInfo fcinfo, int argno)
-{
-	return PG_ARGISNULL(argno) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(argno));
-}
-
-static Jsonb *
-jsonb_argument(FunctionCallInfo fcinfo, int argno)
-{
-	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_JSONB_P(argno);
-}
 
 /*
  * The label of an argument of an enum type, NULL if it is null.
@@ -53,12 +40,16 @@ enum_argument(FunctionCallInfo fcinfo, int argno)
 											PG_GETARG_DATUM(argno)));
 }
 
-/* Raise insufficient_privilege for all but the system's owner. */
-static void
-check_system_owner(FeaturePermission permission)
+/* The columns that the functions here update. */
+static const ColumnRange updated_columns[NUM_TABLES] =
 {
-	check_permission(&system_scope_name, InvalidOid, permission);
-}
+	[TABLE_FEATURE] = {Anum_feature_default_value, Anum_feature_stage}
+};
+
+static const ColumnRange updated_with_description[NUM_TABLES] =
+{
+	[TABLE_FEATURE] = {Anum_feature_default_value, Anum_feature_description}
+};
 
 static void
 check_key(const char *key)
@@ -183,50 +174,58 @@ check_values(const FeatureRow *row)
 
 /*
  * Raise duplicate_object if a name of a new feature is one of another's: a
- * request names features by either.
+ * request names features by either.  The rows are looked up rather than the
+ * cache, which would be loaded anew after each of many definitions.
  */
 static void
-check_names_are_free(const FeatureRow *row)
+check_name_conflicts(const FeatureRow *row)
 {
 	const char *const names[] = {row->key, row->json_name};
-	int			count;
-	const FeatureDefinition *definitions = cache_definitions(&count);
-
-	if (cache_find_feature(row->key, strlen(row->key)) >= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("feature \"%s\" already exists", row->key)));
+	Snapshot	snapshot = begin_read();
 
 	for (int i = 0; i < lengthof(names); i++)
 	{
-		int			len = strlen(names[i]);
-		int			feature = cache_find_feature(names[i], len);
+		char	   *key = find_key_by_name(snapshot, names[i]);
 
-		if (feature < 0)
-			feature = cache_find_json_name(names[i], len);
-		if (feature >= 0)
+		if (key == NULL)
+			continue;
+		if (i == 0 && strcmp(key, row->key) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("name \"%s\" is that of feature \"%s\" already",
-							names[i], definitions[feature].key),
-					 errdetail("Keys and JSON names are unique together."),
-					 errhint("Give the feature another %s.",
-							 i == 0 ? "key" : "JSON name")));
+					 errmsg("feature \"%s\" already exists", row->key)));
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("name \"%s\" is already used by feature \"%s\"",
+						names[i], key),
+				 errdetail("Keys and JSON names are unique together."),
+				 errhint("Give the feature another %s.",
+						 i == 0 ? "key" : "JSON name")));
 	}
+	end_read(snapshot);
 }
 
-/*
- * Tell listeners of a change of a definition: as one of the system, from which
- * everything inherits.
- */
 static void
-notify_definition(const char *key)
+insert_definition(const FeatureRow *row)
 {
-	FeatureDetails details;
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	TableWriter *writer = writer_begin(updated_columns);
 
-	details = scope_details(find_scope(&system_scope_name));
-	notify_change(&system_scope_name, details.sequence, details.change_date,
-				  list_make1(unconstify(char *, key)));
+	values[Anum_feature_key - 1] = CStringGetTextDatum(row->key);
+	values[Anum_feature_json_name - 1] = CStringGetTextDatum(row->json_name);
+	values[Anum_feature_value_type - 1] = CStringGetTextDatum(row->value_type);
+	values[Anum_feature_default_value - 1] =
+		JsonbPGetDatum(row->default_value);
+	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
+	values[Anum_feature_allowed_values - 1] =
+		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
+	values[Anum_feature_description - 1] =
+		CStringGetTextDatum(row->description ? row->description : "");
+	values[Anum_feature_creation_date - 1] =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	writer_insert(writer, TABLE_FEATURE, values, nulls);
+	writer_end(writer);
 }
 
 /*
@@ -240,13 +239,14 @@ define_feature(PG_FUNCTION_ARGS)
 	JsonbValue	value;
 	const char *type;
 
-	prevent_if_read_only("define_feature()");
-	row.key = string_argument(fcinfo, 0);
-	row.default_value = jsonb_argument(fcinfo, 1);
-	row.description = string_argument(fcinfo, 2);
-	row.json_name = string_argument(fcinfo, 3);
+	check_argument_count(fcinfo, 6);
+	prevent_command("define_feature()");
+	row.key = text_argument_or_null(fcinfo, 0);
+	row.default_value = jsonb_argument_or_null(fcinfo, 1);
+	row.description = text_argument_or_null(fcinfo, 2);
+	row.json_name = text_argument_or_null(fcinfo, 3);
 	row.value_type = enum_argument(fcinfo, 4);
-	row.allowed_values = jsonb_argument(fcinfo, 5);
+	row.allowed_values = jsonb_argument_or_null(fcinfo, 5);
 	row.stage = "experimental";
 	if (row.key == NULL)
 		report_null_argument("feature");
@@ -265,63 +265,87 @@ define_feature(PG_FUNCTION_ARGS)
 		row.value_type = pstrdup(type);
 	check_values(&row);
 
-	check_system_owner(PERMISSION_SYSTEM_WRITE);
-	store_lock_definitions(false);
-	cache_refresh_definitions();
-	check_names_are_free(&row);
-	store_insert_feature(&row);
-	notify_definition(row.key);
+	check_system_permission(PERMISSION_SYSTEM_WRITE);
+	definitions_lock();
+	check_name_conflicts(&row);
+	insert_definition(&row);
 	PG_RETURN_VOID();
 }
 
-/*
- * Find the definition of a feature that is going to be changed, and keep
- * others from writing settings.  Raises undefined_object,
- * insufficient_privilege.  The result does not last when anything is loaded.
- */
-static const FeatureDefinition *
-lock_definition(const char *key, FeaturePermission permission)
+/* A change of a definition that exists. */
+typedef struct DefinitionChange
 {
-	int			len;
-	int			feature;
-	int			count;
+	char	   *key;
+	FeaturePermission permission;
+	LockWaitPolicy wait_policy; /* for rows */
 
-	if (key == NULL)
+	/* What is altered; NULL: not. */
+	Jsonb	   *default_value;
+	Jsonb	   *allowed_values; /* JSON null ends the restriction */
+	char	   *description;
+	char	   *stage;
+
+	bool		cascade;		/* for drop_feature() */
+} DefinitionChange;
+
+/*
+ * Make a change of a definition, with the definitions locked as it takes.
+ * Whatever can be wrong is told before any lock is taken.  Raises
+ * undefined_object, insufficient_privilege.
+ */
+static void
+change_definition(DefinitionChange *change, bool exclude_writers,
+				  DefinitionsCallback callback)
+{
+	Snapshot	snapshot;
+	bool		found;
+
+	if (change->key == NULL)
 		report_null_argument("feature");
-	len = strlen(key);
-
-	/* All that can be wrong, before any lock. */
-	cache_refresh_definitions();
-	feature = cache_find_feature(key, len);
-	check_feature(feature, key, len);
-	check_system_owner(permission);
-
-	store_lock_definitions(true);
-	cache_refresh_definitions();
-	feature = cache_find_feature(key, len);
-	check_feature(feature, key, len);
-	if (cache_definitions(&count)[feature].builtin)
+	snapshot = begin_read();
+	found = is_builtin_key(change->key) ||
+		read_definition(snapshot, change->key) != NULL;
+	end_read(snapshot);
+	if (!found)
+	{
+		/* For the hint. */
+		cache_refresh_definitions();
+		require_feature(-1, change->key, strlen(change->key));
+	}
+	check_system_permission(change->permission);
+	if (is_builtin_key(change->key))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("feature \"%s\" is built in", key),
+				 errmsg("feature \"%s\" is built in", change->key),
 				 errdetail("Built-in features can be neither altered nor dropped.")));
-	return &cache_definitions(&count)[feature];
+
+	if (exclude_writers)
+	{
+		change->wait_policy = LockWaitError;
+		definitions_exclude_writers(callback, change);
+	}
+	else
+	{
+		change->wait_policy = LockWaitBlock;
+		definitions_lock();
+		callback(change);
+	}
 }
 
 /*
- * A copy of a definition, for the row to be written.
+ * Lock the row of the definition that is going to be changed, and read it.
  */
-static FeatureRow
-copy_definition(const FeatureDefinition *definition)
+static FeatureRow *
+lock_definition(const DefinitionChange *change, ItemPointer tid)
 {
-	FeatureRow	row = {0};
+	Snapshot	snapshot;
+	FeatureRow *row;
 
-	row.key = pstrdup(definition->key);
-	row.value_type = pstrdup(definition->value_type);
-	row.stage = pstrdup(definition->stage);
-	row.default_value = copy_jsonb(definition->default_value);
-	if (definition->allowed_values != NULL)
-		row.allowed_values = copy_jsonb(definition->allowed_values);
+	if (!definition_row_lock(change->key, change->wait_policy, tid))
+		require_feature(-1, change->key, strlen(change->key));
+	snapshot = begin_read();
+	row = read_definition(snapshot, change->key);
+	end_read(snapshot);
 	return row;
 }
 
@@ -361,16 +385,16 @@ search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
  * will not be allowed.
  */
 static void
-check_settings(const FeatureRow *row)
+check_existing_settings(const FeatureRow *row)
 {
 	ViolationSearch search = {.row = row};
-	Snapshot	snapshot = store_begin_read();
+	Snapshot	snapshot = begin_read();
 
 	search.check_cxt = AllocSetContextCreate(CurrentMemoryContext,
 											 "instance_features check",
 											 ALLOCSET_DEFAULT_SIZES);
-	store_read_feature(snapshot, row->key, search_violation, &search);
-	store_end_read(snapshot);
+	foreach_setting_of_feature(snapshot, row->key, search_violation, &search);
+	end_read(snapshot);
 	MemoryContextDelete(search.check_cxt);
 	if (search.count > 0)
 		ereport(ERROR,
@@ -383,48 +407,77 @@ check_settings(const FeatureRow *row)
 }
 
 /*
+ * Alter what a change says of a definition.
+ */
+static void
+alter_definition(void *arg)
+{
+	const DefinitionChange *change = arg;
+	ItemPointerData tid;
+	FeatureRow *row = lock_definition(change, &tid);
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	TableWriter *writer;
+
+	if (change->stage != NULL)
+		row->stage = change->stage;
+	if (change->default_value != NULL)
+		row->default_value = change->default_value;
+	if (change->allowed_values != NULL)
+	{
+		JsonbValue	value;
+
+		root_value(change->allowed_values, &value);
+		row->allowed_values =
+			value.type == jbvNull ? NULL : change->allowed_values;
+	}
+	if (change->stage == NULL)
+		check_values(row);
+	if (change->allowed_values != NULL && row->allowed_values != NULL)
+		check_existing_settings(row);
+
+	writer = writer_begin(change->description ? updated_with_description :
+						  updated_columns);
+	values[Anum_feature_default_value - 1] =
+		JsonbPGetDatum(row->default_value);
+	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
+	values[Anum_feature_allowed_values - 1] =
+		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
+	if (change->description != NULL)
+		values[Anum_feature_description - 1] =
+			CStringGetTextDatum(change->description);
+	writer_update(writer, TABLE_FEATURE, &tid, values, nulls);
+	writer_end(writer);
+}
+
+/*
  * alter_feature(feature, default_value, description, allowed_values)
  */
 Datum
 alter_feature(PG_FUNCTION_ARGS)
 {
-	char	   *key;
-	Jsonb	   *default_value;
-	Jsonb	   *allowed_values;
-	FeatureRow	row;
+	DefinitionChange change = {.permission = PERMISSION_SYSTEM_WRITE};
 
-	prevent_if_read_only("alter_feature()");
-	key = string_argument(fcinfo, 0);
-	default_value = jsonb_argument(fcinfo, 1);
-	allowed_values = jsonb_argument(fcinfo, 3);
-	if (!PG_ARGISNULL(0) && PG_ARGISNULL(1) && PG_ARGISNULL(2) &&
-		PG_ARGISNULL(3))
+	check_argument_count(fcinfo, 4);
+	prevent_command("alter_feature()");
+	change.key = text_argument_or_null(fcinfo, 0);
+	change.default_value = jsonb_argument_or_null(fcinfo, 1);
+	change.description = text_argument_or_null(fcinfo, 2);
+	change.allowed_values = jsonb_argument_or_null(fcinfo, 3);
+	if (change.key == NULL)
+		report_null_argument("feature");
+	if (change.default_value == NULL && change.description == NULL &&
+		change.allowed_values == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no changes of the feature"),
+				 errmsg("nothing to alter"),
 				 errhint("Give default_value, description or allowed_values.")));
+	check_limits(clip_name(change.key, strlen(change.key)),
+				 change.default_value, change.allowed_values);
 
-	if (key == NULL)
-		report_null_argument("feature");
-	check_limits(clip_name(key, strlen(key)), default_value, allowed_values);
-
-	row = copy_definition(lock_definition(key, PERMISSION_SYSTEM_WRITE));
-	if (default_value != NULL)
-		row.default_value = default_value;
-	row.description = string_argument(fcinfo, 2);
-	if (allowed_values != NULL)
-	{
-		JsonbValue	value;
-
-		/* JSON null ends the restriction. */
-		root_value(allowed_values, &value);
-		row.allowed_values = value.type == jbvNull ? NULL : allowed_values;
-	}
-	check_values(&row);
-	if (allowed_values != NULL)
-		check_settings(&row);
-	store_update_feature(&row);
-	notify_definition(row.key);
+	change_definition(&change, change.allowed_values != NULL,
+					  alter_definition);
 	PG_RETURN_VOID();
 }
 
@@ -434,16 +487,18 @@ alter_feature(PG_FUNCTION_ARGS)
 Datum
 set_feature_stage(PG_FUNCTION_ARGS)
 {
-	FeatureRow	row;
+	DefinitionChange change = {.permission = PERMISSION_SYSTEM_WRITE};
 
-	prevent_if_read_only("set_feature_stage()");
-	if (!PG_ARGISNULL(0) && PG_ARGISNULL(1))
+	check_argument_count(fcinfo, 2);
+	prevent_command("set_feature_stage()");
+	change.key = text_argument_or_null(fcinfo, 0);
+	change.stage = enum_argument(fcinfo, 1);
+	if (change.key == NULL)
+		report_null_argument("feature");
+	if (change.stage == NULL)
 		report_null_argument("stage");
-	row = copy_definition(lock_definition(string_argument(fcinfo, 0),
-										  PERMISSION_SYSTEM_WRITE));
-	row.stage = enum_argument(fcinfo, 1);
-	store_update_feature(&row);
-	notify_definition(row.key);
+	change_definition(&change, strcmp(change.stage, "removed") == 0,
+					  alter_definition);
 	PG_RETURN_VOID();
 }
 
@@ -451,20 +506,37 @@ static void
 collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
 {
 	List	  **scopes = arg;
-	ScopeName  *copy = palloc(sizeof(ScopeName));
 
-	*copy = *name;
-	copy->id = pnstrdup(name->id, name->len);
-	*scopes = lappend(*scopes, copy);
+	*scopes = lappend(*scopes, copy_scope_name(name));
 }
 
 /*
- * Unset a feature on scopes that set it.
+ * The scopes that set a feature, a list of ScopeName.
+ */
+static List *
+scopes_that_set(const char *key)
+{
+	List	   *scopes = NIL;
+	Snapshot	snapshot = begin_read();
+
+	foreach_setting_of_feature(snapshot, key, collect_scope, &scopes);
+	end_read(snapshot);
+	return scopes;
+}
+
+static List *
+plan_unset(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	return find_differences(settings, list_make1(make_change(arg, NULL)));
+}
+
+/*
+ * Unset a feature on scopes that set it, in the order of locks.
  */
 static void
-unset_everywhere(const char *key, List *scopes)
+unset_everywhere(char *key, List *scopes)
 {
-	List	   *requested = list_make1(make_change(key, NULL));
 	MemoryContext scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 													"instance_features scope",
 													ALLOCSET_DEFAULT_SIZES);
@@ -473,17 +545,44 @@ unset_everywhere(const char *key, List *scopes)
 	list_sort(scopes, compare_scope_cells);
 	foreach(lc, scopes)
 	{
-		const ScopeName *name = lfirst(lc);
 		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
-		LockedScope scope = lock_scope(name, PERMISSION_SYSTEM_DELETE);
 
-		append_changes(name, &scope,
-					   list_differences(name->level, read_settings(name),
-										requested));
+		(void) change_scope(lfirst(lc), PERMISSION_SYSTEM_DELETE,
+							LockWaitError, plan_unset, key);
 		MemoryContextSwitchTo(caller_cxt);
 		MemoryContextReset(scope_cxt);
 	}
 	MemoryContextDelete(scope_cxt);
+}
+
+static void
+drop_definition(void *arg)
+{
+	const DefinitionChange *change = arg;
+	ItemPointerData tid;
+	List	   *scopes;
+	TableWriter *writer;
+
+	(void) lock_definition(change, &tid);
+	scopes = scopes_that_set(change->key);
+	if (scopes != NIL && !change->cascade)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot drop feature \"%s\" because it is set",
+						change->key),
+				 errdetail_plural("%d scope sets it.", "%d scopes set it.",
+								  list_length(scopes), list_length(scopes)),
+				 errhint("Use cascade => true to unset it everywhere.")));
+	unset_everywhere(change->key, scopes);
+
+	writer = writer_begin(updated_columns);
+	writer_delete(writer, TABLE_FEATURE, &tid);
+	writer_end(writer);
+	if (scopes_that_set(change->key) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger set feature \"%s\" again while it was dropped",
+						change->key)));
 }
 
 /*
@@ -492,26 +591,14 @@ unset_everywhere(const char *key, List *scopes)
 Datum
 drop_feature(PG_FUNCTION_ARGS)
 {
-	char	   *key;
-	List	   *scopes = NIL;
-	Snapshot	snapshot;
+	DefinitionChange change = {.permission = PERMISSION_SYSTEM_DELETE};
 
-	prevent_if_read_only("drop_feature()");
-	key = string_argument(fcinfo, 0);
-	(void) lock_definition(key, PERMISSION_SYSTEM_DELETE);
-
-	snapshot = store_begin_read();
-	store_read_feature(snapshot, key, collect_scope, &scopes);
-	store_end_read(snapshot);
-	if (scopes != NIL && (PG_ARGISNULL(1) || !PG_GETARG_BOOL(1)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot drop feature \"%s\" because it is set", key),
-				 errdetail_plural("%d scope sets it.", "%d scopes set it.",
-								  list_length(scopes), list_length(scopes)),
-				 errhint("Use cascade => true to unset it everywhere.")));
-	unset_everywhere(key, scopes);
-	store_delete_feature(key);
-	notify_definition(key);
+	check_argument_count(fcinfo, 2);
+	prevent_command("drop_feature()");
+	change.key = text_argument_or_null(fcinfo, 0);
+	if (change.key == NULL)
+		report_null_argument("feature");
+	change.cascade = boolean_argument(fcinfo, 1, "cascade");
+	change_definition(&change, true, drop_definition);
 	PG_RETURN_VOID();
 }

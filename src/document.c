@@ -17,9 +17,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "argument.h"
 #include "change.h"
-#include "errors.h"
+#include "instance.h"
 #include "request.h"
+#include "tableread.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(apply_features);
@@ -121,7 +123,7 @@ parse_document(const Jsonb *document)
 			char	   *id = pnstrdup(field.val.string.val,
 									  field.val.string.len);
 
-			check_scope_id(field.val.string.len);
+			check_scope_id(id, field.val.string.len);
 			(void) JsonbIteratorNext(&instances, &value, true);
 			result = lappend(result,
 							 make_scope_document(instance_name(id, strlen(id)),
@@ -133,83 +135,117 @@ parse_document(const Jsonb *document)
 	return result;
 }
 
+static const Oid change_types[] = {
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, INT8OID
+};
+
 /*
- * Put a row into the result of apply_features().  An "event" of NULL is the
+ * Put a row into the result of apply_features().  A "change" of NULL is the
  * creation of an instance.
  */
 static void
-put_change(ReturnSetInfo *rsinfo, const ScopeName *name,
-		   const EventRow *event, int64 sequence)
+emit_change(ReturnSetInfo *rsinfo, const ScopeName *name,
+			const FeatureChange *change, int64 sequence)
 {
-	Datum		values[6] = {0};
-	bool		nulls[6] = {false};
+	Datum		values[lengthof(change_types)] = {0};
+	bool		nulls[lengthof(change_types)] = {false};
 
 	values[0] = CStringGetTextDatum(level_name(name->level));
-	values[1] = CStringGetTextDatum(name->id);
-	nulls[2] = event == NULL;
-	if (event != NULL)
-		values[2] = CStringGetTextDatum(event->feature);
-	nulls[3] = event == NULL || event->old_value == NULL;
-	if (!nulls[3])
-		values[3] = PointerGetDatum(event->old_value);
-	nulls[4] = event == NULL || event->value == NULL;
+	nulls[1] = name->level == LEVEL_SYSTEM;
+	values[1] = values[2] = CStringGetTextDatum(name->id);
+	nulls[3] = change == NULL;
+	if (change != NULL)
+		values[3] = CStringGetTextDatum(change->key);
+	nulls[4] = change == NULL || change->setting == NULL;
 	if (!nulls[4])
-		values[4] = PointerGetDatum(event->value);
-	values[5] = Int64GetDatum(sequence);
+		values[4] = JsonbPGetDatum(change->setting->value);
+	nulls[5] = change == NULL || change->value == NULL;
+	if (!nulls[5])
+		values[5] = JsonbPGetDatum(change->value);
+	values[6] = Int64GetDatum(sequence);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* What apply_features() does to one scope. */
+typedef struct ApplyPlan
+{
+	const Jsonb *features;
+	int64		sequence;		/* before the changes */
+	List	   *changes;		/* FeatureChange */
+} ApplyPlan;
+
+static List *
+plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	ApplyPlan  *plan = arg;
+
+	cache_refresh_definitions();
+	plan->sequence = scope->row.sequence;
+	plan->changes =
+		find_differences(settings,
+						 unset_all_others(parse_features(plan->features),
+										  settings));
+	return plan->changes;
+}
+
+/*
+ * Find out what apply_scope() would change.
+ */
+static void
+plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
+{
+	const CachedScope *cached = cache_find_scope(name);
+	ScopeTuple	scope = {.stored = cached != NULL && cached->stored};
+	List	   *settings = NIL;
+
+	if (cached != NULL)
+	{
+		scope.row = cached->row;
+		check_permission(name, &scope.row, PERMISSION_WRITE);
+		if (scope.stored)
+			settings = read_present_settings(name);
+	}
+	else
+	{
+		if (!is_system_owner())
+			report_instance_not_found(message_id(name));
+		emit_change(rsinfo, name, NULL, 0);
+	}
+	(void) plan_apply(name, &scope, settings, plan);
 }
 
 /*
  * Bring one scope to what the document says, or only find out what that would
- * change.  An instance that does not exist is created, for who may do so.
+ * change.  Missing instances are created if the role is allowed to.
  */
 static void
 apply_scope(const ScopeDocument *document, bool dry_run,
 			ReturnSetInfo *rsinfo)
 {
 	const ScopeName *name = &document->name;
-	const CachedScope *cached = cache_find_scope(name);
-	bool		exists = cached != NULL;
-	LockedScope scope = {{0}};
-	List	   *settings = NIL;
-	List	   *events;
-	ListCell   *lc;
+	ApplyPlan	plan = {.features = document->features};
+	FeatureDetails details;
 	int64		sequence;
+	ListCell   *lc;
 
-	if (!exists && !is_system_owner())
-		report_instance_not_found(message_id(name));
-	if (!exists)
+	if (dry_run)
+		plan_dry_run(name, &plan, rsinfo);
+	else
 	{
-		put_change(rsinfo, name, NULL, 0);
-		if (!dry_run)
+		while (!try_change_scope(name, PERMISSION_WRITE, LockWaitBlock,
+								 plan_apply, &plan, &details))
 		{
-			ScopeRow	row = {.owner = GetUserId()};
-
-			row.change_date = row.creation_date = GetCurrentTimestamp();
-			(void) store_create_scope(name, &row);
+			if (!is_system_owner())
+				report_instance_not_found(message_id(name));
+			if (create_scope(name, GetUserId(), &details))
+				emit_change(rsinfo, name, NULL, 0);
 		}
 	}
 
-	if (!dry_run)
-	{
-		scope = lock_scope(name, PERMISSION_WRITE);
-		settings = read_settings(name);
-	}
-	else if (exists)
-	{
-		scope.row = cached->row;
-		check_permission(name, scope.row.owner, PERMISSION_WRITE);
-		settings = read_settings(name);
-	}
-	cache_refresh_definitions();
-	events = list_differences(name->level, settings,
-							  unset_all_others(parse_features(document->features),
-											   settings));
-	sequence = scope.row.sequence;
-	foreach(lc, events)
-		put_change(rsinfo, name, lfirst(lc), ++sequence);
-	if (!dry_run)
-		append_changes(name, &scope, events);
+	sequence = plan.sequence;
+	foreach(lc, plan.changes)
+		emit_change(rsinfo, name, lfirst(lc), ++sequence);
 }
 
 /*
@@ -218,19 +254,22 @@ apply_scope(const ScopeDocument *document, bool dry_run,
 Datum
 apply_features(PG_FUNCTION_ARGS)
 {
-	bool		dry_run = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	bool		dry_run;
 	List	   *documents;
+	ReturnSetInfo *rsinfo;
 	MemoryContext scope_cxt;
 	ScopeDocument *current;
 	ErrorContextCallback error_context;
 	ListCell   *lc;
 
+	check_argument_count(fcinfo, 2);
+	dry_run = boolean_argument(fcinfo, 1, "dry_run");
 	if (!dry_run)
-		prevent_if_read_only("apply_features()");
+		prevent_command("apply_features()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("document");
 	documents = parse_document(PG_GETARG_JSONB_P(0));
-	InitMaterializedSRF(fcinfo, 0);
+	rsinfo = begin_result_set(fcinfo, change_types, lengthof(change_types));
 
 	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									  "instance_features scope",
@@ -253,8 +292,7 @@ apply_features(PG_FUNCTION_ARGS)
 			if (round == 0)
 				(void) parse_features(current->features);
 			else
-				apply_scope(current, dry_run,
-							(ReturnSetInfo *) fcinfo->resultinfo);
+				apply_scope(current, dry_run, rsinfo);
 			MemoryContextSwitchTo(caller_cxt);
 			MemoryContextReset(scope_cxt);
 		}
@@ -273,18 +311,17 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 	ListCell   *lc;
 
 	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);
-	foreach(lc, store_read_settings(snapshot, name))
+	foreach(lc, read_settings(snapshot, name))
 	{
 		const SettingRow *setting = lfirst(lc);
 		int			feature = cache_find_feature(setting->feature,
 												 strlen(setting->feature));
-		int			count;
 		const FeatureDefinition *definition;
 		JsonbValue	value;
 
 		if (feature < 0)
 			continue;
-		definition = &cache_definitions(&count)[feature];
+		definition = cache_definition(feature);
 		if (definition->removed)
 			continue;
 		push_string(builder, WJB_KEY, pstrdup(definition->json_name));
@@ -292,6 +329,40 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 		push_jsonb(builder, WJB_VALUE, &value);
 	}
 	push_jsonb(builder, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * The instances that the current role may change, or all: a list of ScopeName,
+ * ordered by id.
+ */
+static List *
+instances_to_export(Snapshot snapshot, bool everything)
+{
+	ScopeName	implicit = instance_name(DEFAULT_INSTANCE_ID,
+										 strlen(DEFAULT_INSTANCE_ID));
+	List	   *names = read_scope_names(snapshot);
+	List	   *result = NIL;
+	ListCell   *lc;
+	ScopeRow	row;
+
+	if (!read_scope(snapshot, &implicit, &row, NULL))
+	{
+		names = lappend(names, copy_scope_name(&implicit));
+		list_sort(names, compare_scope_cells);
+	}
+	foreach(lc, names)
+	{
+		const ScopeName *name = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		memset(&row, 0, sizeof(row));
+		(void) read_scope(snapshot, name, &row, NULL);
+		if (name->level == LEVEL_INSTANCE && !row.dropped &&
+			(everything || may_change_scope(name, &row)))
+			result = lappend(result, lfirst(lc));
+	}
+
+	return result;
 }
 
 /*
@@ -306,7 +377,7 @@ export_features(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 
 	cache_refresh_definitions();
-	snapshot = store_begin_read();
+	snapshot = begin_read();
 	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	if (everything)
 	{
@@ -315,23 +386,16 @@ export_features(PG_FUNCTION_ARGS)
 	}
 	push_string(&builder, WJB_KEY, INSTANCES_FIELD);
 	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
-	foreach(lc, store_read_instances(snapshot))
+	foreach(lc, instances_to_export(snapshot, everything))
 	{
 		const ScopeName *name = lfirst(lc);
-		ScopeRow	row;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!everything)
-		{
-			(void) store_read_scope(snapshot, name, &row);
-			if (!has_privs_of_role(GetUserId(), row.owner))
-				continue;
-		}
 		push_string(&builder, WJB_KEY, name->id);
 		export_scope(&builder, snapshot, name);
 	}
 	push_jsonb(&builder, WJB_END_OBJECT, NULL);
 	push_jsonb(&builder, WJB_END_OBJECT, NULL);
-	store_end_read(snapshot);
+	end_read(snapshot);
 	return JsonbPGetDatum(JsonbValueToJsonb(builder.result));
 }

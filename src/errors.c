@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
+#include "utils/builtins.h"
 
 #include "errors.h"
 
@@ -165,26 +165,6 @@ report_bad_value(const char *key, const char *type, const char *violation)
 			 errhint("check_instance_features() lists such values.")));
 }
 
-/*
- * The current role is not a member of "owner", which alone has the permission
- * on the scope.  The owner may be a role that was dropped since.
- */
-void
-report_permission_denied(const char *instance_id, const char *permission,
-						 Oid owner)
-{
-	char	   *role = GetUserNameFromId(owner, true);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for %s", scope_words(instance_id)),
-			 role ?
-			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
-					   permission, role) :
-			 errdetail("Permission \"%s\" is required, which the dropped role with OID %u had.",
-					   permission, owner)));
-}
-
 void
 report_sequence_mismatch(const char *instance_id, int64 sequence,
 						 int64 expected)
@@ -198,16 +178,22 @@ report_sequence_mismatch(const char *instance_id, int64 sequence,
 }
 
 /*
- * A row that had to be written was not: a BEFORE trigger that somebody put on
- * one of the tables returned null.
+ * A scope that has no row has settings or events, which a restore that failed
+ * half-way or direct DML leaves behind.
  */
 void
-report_suppressed_change(const char *instance_id)
+report_rows_without_scope(const ScopeName *name)
 {
+	char	   *id = pnstrdup(name->id, name->len);
+
 	ereport(ERROR,
-			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg("a trigger on a table in schema \"%s\" suppressed a change of %s",
-					"instance_features", scope_words(instance_id))));
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s has settings or events, but no row in table \"%s\"",
+					scope_words(message_id(name)), "instance_features.scope"),
+			 errdetail("They would come into force with the row."),
+			 errhint("Restore the row, or use DELETE FROM instance_features.setting WHERE level = %s AND scope_id = %s, and the same for instance_features.event.",
+					 quote_literal_cstr(level_name(name->level)),
+					 quote_literal_cstr(id))));
 }
 
 void

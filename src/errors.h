@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "compat.h"
+#include "scopename.h"
 
 /* The HTTP status of what is not the caller's fault. */
 #define HTTP_INTERNAL_ERROR 500
@@ -43,11 +44,9 @@ pg_noreturn extern void report_type_mismatch(const char *key, const char *type,
 											 const char *wanted);
 pg_noreturn extern void report_bad_value(const char *key, const char *type,
 										 const char *violation);
-pg_noreturn extern void report_permission_denied(const char *instance_id,
-												 const char *permission, Oid owner);
 pg_noreturn extern void report_sequence_mismatch(const char *instance_id,
 												 int64 sequence, int64 expected);
-pg_noreturn extern void report_suppressed_change(const char *instance_id);
+pg_noreturn extern void report_rows_without_scope(const ScopeName *name);
 pg_noreturn extern void report_null_argument(const char *name);
 
 #endif							/* IF_ERRORS_H */

@@ -11,14 +11,16 @@
  */
 #include "postgres.h"
 
-#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "argument.h"
 #include "change.h"
-#include "errors.h"
-#include "queries.h"
 #include "request.h"
+#include "tableread.h"
+#include "tablewriter.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(instance_feature_history);
@@ -27,15 +29,19 @@ PG_FUNCTION_INFO_V1(get_instance_features_at);
 PG_FUNCTION_INFO_V1(revert_instance_features);
 PG_FUNCTION_INFO_V1(purge_feature_events);
 
+static const Oid event_types[] = {
+	INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID
+};
+
 /*
  * Put an event into the result of a *_feature_history() function.
  */
 static bool
-put_event(const EventRow *event, void *arg)
+emit_event(const EventRow *event, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
-	Datum		values[7] = {0};
-	bool		nulls[7] = {false};
+	Datum		values[lengthof(event_types)] = {0};
+	bool		nulls[lengthof(event_types)] = {false};
 
 	values[0] = Int64GetDatum(event->sequence);
 	values[1] = CStringGetTextDatum(event->event_type);
@@ -53,20 +59,22 @@ put_event(const EventRow *event, void *arg)
 }
 
 /*
- * The body of *_feature_history(): only who may change the scope may know who
- * did.
+ * The body of *_feature_history(), which is restricted to roles that may change
+ * the scope.
  */
 static Datum
 feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
 {
+	ScopeRow	row = find_scope(name)->row;
+	ReturnSetInfo *rsinfo;
 	Snapshot	snapshot;
 
-	check_permission(name, find_scope(name)->row.owner, PERMISSION_WRITE);
+	check_permission(name, &row, PERMISSION_WRITE);
 
-	InitMaterializedSRF(fcinfo, 0);
-	snapshot = store_begin_read();
-	store_read_events(snapshot, name, put_event, fcinfo->resultinfo);
-	store_end_read(snapshot);
+	rsinfo = begin_result_set(fcinfo, event_types, lengthof(event_types));
+	snapshot = begin_read();
+	foreach_event(snapshot, name, emit_event, rsinfo);
+	end_read(snapshot);
 	return (Datum) 0;
 }
 
@@ -96,15 +104,16 @@ typedef struct Replay
 	int64		max_sequence;	/* the events up to that one, */
 	TimestampTz max_date;		/* and up to that time */
 	int64		purged_to;		/* events before that one may be missing */
-	TimestampTz known_since;	/* the time of that one */
-	bool		known;			/* whether that one is among them */
+	TimestampTz oldest_known_time;	/* the time of that one */
+	bool		is_reconstructible; /* whether that one is among them */
+	int64		last_sequence;	/* the last event among them, 0 if none */
 	List	   *settings;		/* SettingRow, ordered by key */
 	MemoryContext cxt;			/* where they are */
 } Replay;
 
 /* Where the setting of a feature is in the list, or would have to be. */
 static int
-find_replayed(const Replay *replay, const char *feature, bool *found)
+find_replayed_setting(const Replay *replay, const char *feature, bool *found)
 {
 	int			low = 0;
 	int			high = list_length(replay->settings);
@@ -126,48 +135,96 @@ find_replayed(const Replay *replay, const char *feature, bool *found)
 	return high;
 }
 
+static void
+free_setting(SettingRow *setting)
+{
+	pfree(setting->feature);
+	pfree(setting->value);
+	pfree(setting);
+}
+
+/*
+ * Bring the settings to what an event makes of them.
+ */
+static void
+replay_change(Replay *replay, const EventRow *event)
+{
+	bool		found;
+	int			place;
+	SettingRow *setting;
+
+	if (event->feature == NULL)
+	{
+		ListCell   *lc;
+
+		foreach(lc, replay->settings)
+			free_setting(lfirst(lc));
+		list_free(replay->settings);
+		replay->settings = NIL;
+		return;
+	}
+
+	place = find_replayed_setting(replay, event->feature, &found);
+	if (found)
+	{
+		free_setting(list_nth(replay->settings, place));
+		replay->settings = list_delete_nth_cell(replay->settings, place);
+	}
+	if (event->value == NULL)
+		return;
+	setting = palloc0(sizeof(SettingRow));
+	setting->feature = pstrdup(event->feature);
+	setting->value = copy_jsonb(event->value);
+	setting->sequence = event->sequence;
+	setting->change_date = event->creation_date;
+	replay->settings = list_insert_nth(replay->settings, place, setting);
+}
+
+/*
+ * Take an event into account if it is among those to be replayed.  False if no
+ * later one can be, and none is needed to tell from when on events are known.
+ */
 static bool
 replay_event(const EventRow *event, void *arg)
 {
 	Replay	   *replay = arg;
 	MemoryContext caller_cxt;
-	bool		found;
-	int			place;
 
 	if (event->sequence == replay->purged_to)
-		replay->known_since = event->creation_date;
+		replay->oldest_known_time = event->creation_date;
 	if (event->sequence > replay->max_sequence ||
 		event->creation_date > replay->max_date)
 		return event->sequence < replay->purged_to;
-	replay->known = replay->known || event->sequence >= replay->purged_to;
+	if (event->sequence >= replay->purged_to)
+		replay->is_reconstructible = true;
+	replay->last_sequence = event->sequence;
 
 	caller_cxt = MemoryContextSwitchTo(replay->cxt);
-	if (event->feature == NULL)
-		replay->settings = NIL;
-	else
-	{
-		place = find_replayed(replay, event->feature, &found);
-		if (event->value == NULL && found)
-			replay->settings = list_delete_nth_cell(replay->settings, place);
-		else if (event->value != NULL)
-		{
-			SettingRow *setting;
-
-			if (!found)
-			{
-				setting = palloc0(sizeof(SettingRow));
-				setting->feature = pstrdup(event->feature);
-				replay->settings = list_insert_nth(replay->settings, place,
-												   setting);
-			}
-			setting = list_nth(replay->settings, place);
-			setting->value = copy_jsonb(event->value);
-			setting->sequence = event->sequence;
-			setting->change_date = event->creation_date;
-		}
-	}
+	replay_change(replay, event);
 	MemoryContextSwitchTo(caller_cxt);
 	return true;
+}
+
+/*
+ * Replay the events of a scope up to an event or a time, whichever is earlier.
+ */
+static Replay
+replay_events(const ScopeName *name, int64 max_sequence, TimestampTz max_date)
+{
+	Replay		replay = {
+		.max_sequence = max_sequence,
+		.max_date = max_date,
+		.cxt = CurrentMemoryContext
+	};
+	Snapshot	snapshot = begin_read();
+	ScopeRow	row;
+
+	if (read_scope(snapshot, name, &row, NULL))
+		replay.purged_to = row.purged_to;
+	replay.is_reconstructible = replay.purged_to == 0 || max_sequence == 0;
+	foreach_event(snapshot, name, replay_event, &replay);
+	end_read(snapshot);
+	return replay;
 }
 
 /*
@@ -176,27 +233,19 @@ replay_event(const EventRow *event, void *arg)
  * where purged events would be needed to tell.
  */
 static List *
-replay_events(const ScopeName *name, int64 max_sequence, TimestampTz max_date)
+reconstruct_settings(const ScopeName *name, int64 max_sequence,
+					 TimestampTz max_date)
 {
-	Replay		replay = {
-		.max_sequence = max_sequence,
-		.max_date = max_date,
-		.cxt = CurrentMemoryContext
-	};
-	Snapshot	snapshot = store_begin_read();
+	Replay		replay = replay_events(name, max_sequence, max_date);
 
-	replay.purged_to = store_read_purged_to(snapshot, name);
-	replay.known = replay.purged_to == 0 || max_sequence == 0;
-	store_read_events(snapshot, name, replay_event, &replay);
-	store_end_read(snapshot);
-	if (!replay.known)
+	if (!replay.is_reconstructible)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("events of %s were purged",
 						scope_words(message_id(name))),
-				 errdetail("Its settings are known from event %lld on, which is of %s.",
+				 errdetail("The earliest retained state is event %lld, at %s.",
 						   (long long) replay.purged_to,
-						   timestamptz_to_str(replay.known_since))));
+						   timestamptz_to_str(replay.oldest_known_time))));
 	return replay.settings;
 }
 
@@ -210,15 +259,17 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 	ScopeRow	row;
 	TimestampTz at;
 	List	   *settings;
+	ReturnSetInfo *rsinfo;
 	ListCell   *lc;
 
+	check_argument_count(fcinfo, 2);
 	name = instance_argument(fcinfo, 1);
 	if (PG_ARGISNULL(0))
 		report_null_argument("at");
 	at = PG_GETARG_TIMESTAMPTZ(0);
 	row = find_scope(&name)->row;
-	check_permission(&name, row.owner, PERMISSION_WRITE);
-	if (at < row.creation_date)
+	check_permission(&name, &row, PERMISSION_WRITE);
+	if (row.creation_date != NO_DATE && at < row.creation_date)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("%s did not exist at %s",
@@ -227,7 +278,7 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 				 errdetail("It was created at %s.",
 						   timestamptz_to_str(row.creation_date))));
 
-	settings = replay_events(&name, PG_INT64_MAX, at);
+	settings = reconstruct_settings(&name, PG_INT64_MAX, at);
 	if (settings == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -235,7 +286,7 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 						scope_words(message_id(&name)),
 						timestamptz_to_str(at))));
 
-	InitMaterializedSRF(fcinfo, 0);
+	rsinfo = begin_states(fcinfo);
 	foreach(lc, settings)
 	{
 		const SettingRow *setting = lfirst(lc);
@@ -248,22 +299,21 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 			.change_date = setting->change_date
 		};
 
-		put_state(&state, fcinfo->resultinfo);
+		emit_state(&state, rsinfo);
 	}
 	return (Datum) 0;
 }
 
 /*
  * Whether a setting that a feature had once can be set again: not that of a
- * removed feature, and not that of a dropped one, which is told.  Raises
- * invalid_parameter_value if the feature has no such values any more.
+ * removed feature, nor one of a dropped feature (reported with a NOTICE).
+ * Raises invalid_parameter_value if the feature no longer has such values.
  */
 static bool
 can_be_restored(const SettingRow *setting)
 {
 	int			feature = cache_find_feature(setting->feature,
 											 strlen(setting->feature));
-	int			count;
 	const FeatureDefinition *definition;
 	JsonbValue	value;
 	const char *violation;
@@ -276,7 +326,7 @@ can_be_restored(const SettingRow *setting)
 		return false;
 	}
 
-	definition = &cache_definitions(&count)[feature];
+	definition = cache_definition(feature);
 	if (definition->removed)
 		return false;
 	root_value(setting->value, &value);
@@ -285,10 +335,38 @@ can_be_restored(const SettingRow *setting)
 	if (violation != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("feature \"%s\" can not have the value again that event %lld gave it",
+				 errmsg("feature \"%s\" cannot have the value again that event %lld gave it",
 						setting->feature, (long long) setting->sequence),
 				 errdetail_internal("%s", violation)));
 	return true;
+}
+
+static List *
+plan_revert(const ScopeName *name, const ScopeTuple *scope, List *settings,
+			void *arg)
+{
+	int64		sequence = *(int64 *) arg;
+	List	   *requested = NIL;
+	ListCell   *lc;
+
+	if (sequence > scope->row.sequence)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("%s has no event %lld",
+						scope_words(message_id(name)), (long long) sequence),
+				 errdetail("Its last event is %lld.",
+						   (long long) scope->row.sequence)));
+
+	cache_refresh_definitions();
+	foreach(lc, reconstruct_settings(name, sequence, DT_NOEND))
+	{
+		const SettingRow *setting = lfirst(lc);
+
+		if (can_be_restored(setting))
+			requested = lappend(requested, make_change(setting->feature,
+													   setting->value));
+	}
+	return find_differences(settings, unset_all_others(requested, settings));
 }
 
 /*
@@ -299,13 +377,10 @@ revert_instance_features(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 	int64		sequence;
-	LockedScope scope;
-	List	   *present;
-	List	   *requested = NIL;
-	ListCell   *lc;
 	FeatureDetails details;
 
-	prevent_if_read_only("revert_instance_features()");
+	check_argument_count(fcinfo, 2);
+	prevent_command("revert_instance_features()");
 	name = instance_argument(fcinfo, 1);
 	if (PG_ARGISNULL(0))
 		report_null_argument("sequence");
@@ -315,29 +390,114 @@ revert_instance_features(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("sequence must not be negative")));
 
-	scope = lock_scope(&name, PERMISSION_WRITE);
-	if (sequence > scope.row.sequence)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("%s has no event %lld",
-						scope_words(message_id(&name)), (long long) sequence),
-				 errdetail("Its last event is %lld.",
-						   (long long) scope.row.sequence)));
-	cache_refresh_definitions();
-	present = read_settings(&name);
-	foreach(lc, replay_events(&name, sequence, DT_NOEND))
-	{
-		const SettingRow *setting = lfirst(lc);
-
-		if (can_be_restored(setting))
-			requested = lappend(requested, make_change(setting->feature,
-													   setting->value));
-	}
-	append_changes(&name, &scope,
-				   list_differences(name.level, present,
-									unset_all_others(requested, present)));
-	details = locked_details(&name, &scope);
+	details = change_scope(&name, PERMISSION_WRITE, LockWaitBlock,
+						   plan_revert, &sequence);
 	return details_datum(fcinfo, &details);
+}
+
+/* The events of one scope that a purge deletes. */
+typedef struct Purge
+{
+	TableWriter *writer;
+	int64		last_sequence;	/* this event stays, and later ones do */
+	int64	   *kept;			/* and these, whose settings are in effect */
+	int			nkept;
+	int64		deleted;
+} Purge;
+
+static int
+compare_sequences(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
+
+static bool
+purge_event(const EventRow *event, void *arg)
+{
+	Purge	   *purge = arg;
+
+	if (event->sequence >= purge->last_sequence)
+		return false;
+	if (bsearch(&event->sequence, purge->kept, purge->nkept, sizeof(int64),
+				compare_sequences) == NULL)
+	{
+		writer_delete(purge->writer, TABLE_EVENT, &event->tid);
+		purge->deleted++;
+	}
+	return true;
+}
+
+static bool
+take_event_date(const EventRow *event, void *arg)
+{
+	*(TimestampTz *) arg = event->creation_date;
+	return false;
+}
+
+/*
+ * Whether a scope has an event before a time.
+ */
+static bool
+has_event_before(const ScopeName *name, TimestampTz before)
+{
+	TimestampTz first = DT_NOEND;
+	Snapshot	snapshot = begin_read();
+
+	foreach_event(snapshot, name, take_event_date, &first);
+	end_read(snapshot);
+	return first < before;
+}
+
+/*
+ * Delete the events of a scope before a time that are not needed to know the
+ * settings at any time since: all but the last one and those whose settings
+ * were in effect then.  Returns how many were deleted.
+ */
+static int64
+purge_scope(const ScopeName *name, TimestampTz before)
+{
+	static const ColumnRange purged_to[NUM_TABLES] =
+	{
+		[TABLE_SCOPE] = {Anum_scope_purged_to, Anum_scope_purged_to}
+	};
+	Purge		purge = {0};
+	Replay		replay;
+	ScopeTuple	scope;
+	Snapshot	snapshot;
+	ListCell   *lc;
+
+	/* Most scopes are not concerned, and need no lock. */
+	if (!has_event_before(name, before))
+		return 0;
+	definitions_hold();
+	if (!scope_row_lock(name, LockTupleNoKeyExclusive, LockWaitBlock, &scope))
+		return 0;
+
+	replay = replay_events(name, PG_INT64_MAX, before - 1);
+	purge.last_sequence = replay.last_sequence;
+	purge.kept = palloc(sizeof(int64) * Max(list_length(replay.settings), 1));
+	foreach(lc, replay.settings)
+		purge.kept[purge.nkept++] = ((SettingRow *) lfirst(lc))->sequence;
+	qsort(purge.kept, purge.nkept, sizeof(int64), compare_sequences);
+
+	purge.writer = writer_begin(purged_to);
+	snapshot = begin_read();
+	foreach_event(snapshot, name, purge_event, &purge);
+	end_read(snapshot);
+	if (purge.deleted > 0)
+	{
+		Datum		values[MAX_COLUMNS] = {0};
+		bool		nulls[MAX_COLUMNS] = {false};
+
+		values[Anum_scope_purged_to - 1] =
+			Int64GetDatum(Max(scope.row.purged_to, purge.last_sequence));
+		writer_update(purge.writer, TABLE_SCOPE, &scope.tid, values, nulls);
+	}
+	writer_end(purge.writer);
+	return purge.deleted;
 }
 
 /*
@@ -346,9 +506,37 @@ revert_instance_features(PG_FUNCTION_ARGS)
 Datum
 purge_feature_events(PG_FUNCTION_ARGS)
 {
-	prevent_if_read_only("purge_feature_events()");
+	TimestampTz before;
+	Snapshot	snapshot;
+	List	   *names;
+	MemoryContext scope_cxt;
+	int64		deleted = 0;
+	ListCell   *lc;
+
+	check_argument_count(fcinfo, 1);
+	prevent_command("purge_feature_events()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("before");
-	check_permission(&system_scope_name, InvalidOid, PERMISSION_SYSTEM_DELETE);
-	PG_RETURN_INT64(store_purge_events(PG_GETARG_TIMESTAMPTZ(0)));
+	before = PG_GETARG_TIMESTAMPTZ(0);
+	check_system_permission(PERMISSION_SYSTEM_DELETE);
+	if (TIMESTAMP_IS_NOBEGIN(before))
+		PG_RETURN_INT64(0);
+
+	snapshot = begin_read();
+	names = read_scope_names(snapshot);
+	end_read(snapshot);
+	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
+									  "instance_features scope",
+									  ALLOCSET_DEFAULT_SIZES);
+	foreach(lc, names)
+	{
+		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
+
+		CHECK_FOR_INTERRUPTS();
+		deleted += purge_scope(lfirst(lc), before);
+		MemoryContextSwitchTo(caller_cxt);
+		MemoryContextReset(scope_cxt);
+	}
+	MemoryContextDelete(scope_cxt);
+	PG_RETURN_INT64(deleted);
 }

@@ -7,16 +7,14 @@
  */
 #include "postgres.h"
 
-#include <limits.h>
-
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "api.h"
+#include "argument.h"
+#include "generation.h"
 #include "notify.h"
-#include "scope.h"
 #include "value.h"
 
 /*
@@ -31,36 +29,11 @@ PG_FUNCTION_INFO_V1(instance_features_version);
 
 void		_PG_init(void);
 
-static bool
-check_instance_id(char **newval, void **extra, GucSource source)
-{
-	int			len = strlen(*newval);
-
-	if (len == 0)
-	{
-		GUC_check_errdetail("An instance id must not be empty.");
-		return false;
-	}
-	if (len > MAX_SCOPE_ID_LENGTH)
-	{
-		GUC_check_errdetail("An instance id must not be longer than %d bytes.",
-							MAX_SCOPE_ID_LENGTH);
-		return false;
-	}
-	if (!pg_verifymbstr(*newval, len, true))
-	{
-		GUC_check_errdetail("An instance id must be valid in the database's encoding.");
-		return false;
-	}
-
-	return true;
-}
-
 /* Answers for the current instance were for another one. */
 static void
 assign_instance_id(const char *newval, void *extra)
 {
-	cache_advance();
+	generation_advance();
 }
 
 void
@@ -73,7 +46,7 @@ _PG_init(void)
 							   DEFAULT_INSTANCE_ID,
 							   PGC_USERSET,
 							   0,
-							   check_instance_id,
+							   NULL,
 							   assign_instance_id,
 							   NULL);
 	DefineCustomBoolVariable("instance_features.notify",
@@ -81,20 +54,20 @@ _PG_init(void)
 							 NULL,
 							 &notify_enabled,
 							 true,
-							 PGC_USERSET,
+							 PGC_SUSET,
 							 0,
 							 NULL,
 							 NULL,
 							 NULL);
 	DefineCustomIntVariable("instance_features.cache_size",
-							"Sets the number of instances that a session keeps in its cache.",
-							NULL,
+							"Sets the memory that a session uses for caching instances.",
+							"The instance that was asked for last is kept even if it is larger.",
 							&cache_size,
-							1000,
-							1,
-							INT_MAX,
+							16 * 1024,
+							64,
+							MAX_KILOBYTES,
 							PGC_USERSET,
-							0,
+							GUC_UNIT_KB,
 							NULL,
 							NULL,
 							NULL);
@@ -112,7 +85,7 @@ _PG_init(void)
 							NULL);
 	MarkGUCPrefixReserved("instance_features");
 
-	cache_init();
+	generation_init();
 	api_init();
 	notify_init();
 }

@@ -3,11 +3,16 @@
  * notify.c
  *	  Telling listeners of committed changes.
  *
- * The changes of a transaction are collected and go out as one notification a
- * scope, queued just before the commit.  A change is forgotten with the
- * subtransaction that made it.  PostgreSQL cannot notify for a prepared
- * transaction and refuses to prepare one that tried; rather than that, its
- * changes go without notifications, and a warning says so.
+ * The triggers on the tables mark the scopes that a transaction changes.  Just
+ * before the commit each becomes one notification.  Marks belong to the
+ * (sub)transaction that made them: a rollback forgets them, a subtransaction's
+ * commit merges them into its parent's.  Beyond MAX_SCOPES scopes a single
+ * notification tells listeners to read everything again, so that neither the
+ * memory for marks nor the notification queue grows with the transaction.
+ *
+ * PostgreSQL cannot notify for a prepared transaction and refuses to prepare
+ * one that tried; rather than that, its changes go without notifications, and
+ * a warning says so.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,65 +20,231 @@
 
 #include "access/xact.h"
 #include "commands/async.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "notify.h"
+#include "tableread.h"
 
 #define CHANNEL "instance_features"
 
 /* What async.c allows for a payload. */
 #define MAX_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)
 
+/* Scopes that one transaction notifies one by one. */
+#define MAX_SCOPES 100
+
+/* The share of the notification queue that we leave to others. */
+#define MAX_QUEUE_USAGE 0.75
+
 bool		notify_enabled = true;
 
-typedef struct Change
+/* A scope that a transaction has changed. */
+typedef struct Mark
 {
-	FeatureLevel level;
-	char	   *id;
+	ScopeName  *name;
+	bool		whole;			/* created or dropped: no features are told */
+	List	   *features;		/* keys of those changed */
+	Size		features_size;	/* what they take in a payload, about */
+	bool		has_details;	/* else they are read from the table */
 	int64		sequence;
 	TimestampTz change_date;
-	List	   *keys;			/* features changed; NIL: read again */
-	int			nest_level;		/* of the transaction that made it */
-	int			number;			/* its place among all, once they are sent */
-} Change;
+} Mark;
+
+/* The marks of a (sub)transaction, in a memory context of their own. */
+typedef struct MarkLevel
+{
+	struct MarkLevel *parent;
+	MemoryContext cxt;
+	int			nest_level;
+	bool		everything;		/* too many scopes, or a TRUNCATE */
+	List	   *marks;			/* in the order in which they were made */
+} MarkLevel;
 
 /*
- * Changes of the present transaction, oldest first, in its context.  Written
- * by notify_change() and the callbacks of the transaction's end.
+ * That of the innermost (sub)transaction that has made marks.  Written by
+ * mark_level() and the callbacks of the (sub)transaction's end.
  */
-static List *changes = NIL;
+static MarkLevel *current_level = NULL;
 
 /*
- * Remember a change for the commit.  "keys" is a list of strings: the
- * features changed, or NIL to have listeners read them all again.
+ * The marks of the current (sub)transaction.
  */
-void
-notify_change(const ScopeName *name, int64 sequence, TimestampTz change_date,
-			  List *keys)
+static MarkLevel *
+mark_level(void)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	MemoryContext cxt;
+	MarkLevel  *level;
+
+	if (current_level != NULL && current_level->nest_level == nest_level)
+		return current_level;
+
+	cxt = AllocSetContextCreate(TopTransactionContext,
+								"instance_features notifications",
+								ALLOCSET_SMALL_SIZES);
+	level = MemoryContextAllocZero(cxt, sizeof(MarkLevel));
+	level->cxt = cxt;
+	level->nest_level = nest_level;
+	level->parent = current_level;
+	current_level = level;
+	return level;
+}
+
+/*
+ * Find or make the mark of a scope.  NULL if everything is marked.
+ */
+static Mark *
+find_mark(MarkLevel *level, const ScopeName *name)
 {
 	MemoryContext caller_cxt;
-	Change	   *change;
+	ListCell   *lc;
+	Mark	   *mark;
+
+	if (level->everything)
+		return NULL;
+	foreach(lc, level->marks)
+	{
+		mark = lfirst(lc);
+		if (compare_scope_names(mark->name, name) == 0)
+			return mark;
+	}
+	if (list_length(level->marks) == MAX_SCOPES)
+	{
+		level->everything = true;
+		return NULL;
+	}
+
+	caller_cxt = MemoryContextSwitchTo(level->cxt);
+	mark = palloc0(sizeof(Mark));
+	mark->name = copy_scope_name(name);
+	level->marks = lappend(level->marks, mark);
+	MemoryContextSwitchTo(caller_cxt);
+	return mark;
+}
+
+/*
+ * Add a feature to a mark, unless there are more than a payload can have.
+ */
+static void
+add_feature(MarkLevel *level, Mark *mark, const char *key)
+{
+	MemoryContext caller_cxt;
 	ListCell   *lc;
 
-	if (!notify_enabled)
+	if (mark->whole)
 		return;
+	foreach(lc, mark->features)
+	{
+		if (strcmp(lfirst(lc), key) == 0)
+			return;
+	}
+	mark->features_size += strlen(key) + strlen("\"\", ");
+	if (mark->features_size > MAX_PAYLOAD)
+	{
+		mark->whole = true;
+		return;
+	}
 
-	caller_cxt = MemoryContextSwitchTo(TopTransactionContext);
-	change = palloc0(sizeof(Change));
-	change->level = name->level;
-	change->id = pnstrdup(name->id, name->len);
-	change->sequence = sequence;
-	change->change_date = change_date;
-	foreach(lc, keys)
-		change->keys = lappend(change->keys, pstrdup(lfirst(lc)));
-	change->nest_level = GetCurrentTransactionNestLevel();
-	changes = lappend(changes, change);
+	caller_cxt = MemoryContextSwitchTo(level->cxt);
+	mark->features = lappend(mark->features, pstrdup(key));
 	MemoryContextSwitchTo(caller_cxt);
+}
+
+static void
+set_details(Mark *mark, int64 sequence, TimestampTz change_date)
+{
+	mark->has_details = true;
+	mark->sequence = sequence;
+	mark->change_date = change_date;
+}
+
+/*
+ * A feature of a scope has changed.
+ */
+void
+notify_feature(const ScopeName *name, const char *key)
+{
+	MarkLevel  *level = mark_level();
+	Mark	   *mark = find_mark(level, name);
+
+	if (mark != NULL)
+		add_feature(level, mark, key);
+}
+
+/*
+ * The last event of a scope is now this one.
+ */
+void
+notify_sequence(const ScopeName *name, int64 sequence, TimestampTz change_date)
+{
+	Mark	   *mark = find_mark(mark_level(), name);
+
+	if (mark != NULL)
+		set_details(mark, sequence, change_date);
+}
+
+/*
+ * A scope was created or dropped, so that all of it has to be read again.
+ */
+void
+notify_existence(const ScopeName *name, int64 sequence,
+				 TimestampTz change_date)
+{
+	Mark	   *mark = find_mark(mark_level(), name);
+
+	if (mark != NULL)
+	{
+		mark->whole = true;
+		set_details(mark, sequence, change_date);
+	}
+}
+
+/*
+ * Everything has to be read again.
+ */
+void
+notify_everything(void)
+{
+	mark_level()->everything = true;
+}
+
+/*
+ * Merge the marks of a committed subtransaction into those of its parent.
+ */
+static void
+merge_level(MarkLevel *level, int parent_nest_level)
+{
+	MarkLevel  *parent = level->parent;
+	ListCell   *lc;
+
+	if (parent == NULL || parent->nest_level < parent_nest_level)
+	{
+		level->nest_level = parent_nest_level;
+		return;
+	}
+
+	parent->everything = parent->everything || level->everything;
+	foreach(lc, level->marks)
+	{
+		const Mark *mark = lfirst(lc);
+		Mark	   *merged = find_mark(parent, mark->name);
+		ListCell   *feature;
+
+		if (merged == NULL)
+			break;
+		merged->whole = merged->whole || mark->whole;
+		foreach(feature, mark->features)
+			add_feature(parent, merged, lfirst(feature));
+		if (mark->has_details)
+			set_details(merged, mark->sequence, mark->change_date);
+	}
+	current_level = parent;
+	MemoryContextDelete(level->cxt);
 }
 
 /* Append a number with at least so many digits; there is room for it. */
@@ -125,11 +296,11 @@ append_rfc3339(StringInfo buf, TimestampTz timestamp)
 }
 
 /*
- * Queue the notification of a change.  A payload that would be too long goes
+ * Queue the notification of one scope.  A payload that would be too long goes
  * without the features.
  */
 static void
-send_notification(const Change *change)
+send_mark(const Mark *mark)
 {
 	StringInfoData buf;
 	int			base_len;
@@ -137,22 +308,28 @@ send_notification(const Change *change)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"level\": \"%s\", \"resourceOwner\": ",
-					 level_name(change->level));
-	escape_json(&buf, change->id);
-	appendStringInfo(&buf, ", \"sequence\": %lld, \"changeDate\": \"",
-					 (long long) change->sequence);
-	append_rfc3339(&buf, change->change_date);
-	appendStringInfoChar(&buf, '"');
+					 level_name(mark->name->level));
+	escape_json(&buf, mark->name->id);
+	appendStringInfo(&buf, ", \"sequence\": %lld",
+					 (long long) mark->sequence);
+	if (mark->change_date != NO_DATE)
+	{
+		appendStringInfoString(&buf, ", \"changeDate\": \"");
+		append_rfc3339(&buf, mark->change_date);
+		appendStringInfoChar(&buf, '"');
+	}
 	base_len = buf.len;
 
-	foreach(lc, change->keys)
+	if (!mark->whole && mark->features != NIL)
 	{
-		appendStringInfoString(&buf, foreach_current_index(lc) == 0 ?
-							   ", \"features\": [" : ", ");
-		escape_json(&buf, lfirst(lc));
-	}
-	if (change->keys != NIL)
+		foreach(lc, mark->features)
+		{
+			appendStringInfoString(&buf, foreach_current_index(lc) == 0 ?
+								   ", \"features\": [" : ", ");
+			escape_json(&buf, lfirst(lc));
+		}
 		appendStringInfoChar(&buf, ']');
+	}
 
 	if (buf.len + 1 > MAX_PAYLOAD)
 	{
@@ -165,115 +342,96 @@ send_notification(const Change *change)
 	pfree(buf.data);
 }
 
-/* Add the strings to the list that it does not have. */
-static List *
-merge_keys(List *list, List *keys)
+/*
+ * Whether the notification queue has room.  A full one would fail the commit.
+ */
+static bool
+queue_has_room(void)
 {
-	ListCell   *lc;
+	LOCAL_FCINFO(fcinfo, 0);
+	double		usage;
 
-	foreach(lc, keys)
-	{
-		ListCell   *known;
-		bool		found = false;
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	usage = DatumGetFloat8(pg_notification_queue_usage(fcinfo));
+	if (usage < MAX_QUEUE_USAGE)
+		return true;
 
-		foreach(known, list)
-			found = found || strcmp(lfirst(known), lfirst(lc)) == 0;
-		if (!found)
-			list = lappend(list, lfirst(lc));
-	}
-	return list;
-}
-
-/* By scope, and then in the order in which they were made. */
-static int
-compare_changes(const void *a, const void *b)
-{
-	const Change *change_a = *(Change *const *) a;
-	const Change *change_b = *(Change *const *) b;
-	int			cmp = (int) change_a->level - (int) change_b->level;
-
-	if (cmp == 0)
-		cmp = strcmp(change_a->id, change_b->id);
-	return cmp != 0 ? cmp : change_a->number - change_b->number;
-}
-
-/* In the order in which they were made. */
-static int
-compare_numbers(const void *a, const void *b)
-{
-	return (*(Change *const *) a)->number - (*(Change *const *) b)->number;
+	ereport(WARNING,
+			(errmsg("feature changes are not notified because the notification queue is nearly full"),
+			 errdetail("The queue is %.0f%% full.", usage * 100),
+			 errhint("A session that listens to some channel has been in a transaction for a long time.")));
+	return false;
 }
 
 /*
- * Add to a change what a later one of the same scope did.
+ * Queue the notifications of the transaction.
  */
 static void
-merge_change(Change *change, const Change *later)
+send_notifications(MarkLevel *level)
 {
-	if (change->keys == NIL || later->keys == NIL)
-		change->keys = NIL;
-	else
-		change->keys = merge_keys(change->keys, later->keys);
-	change->sequence = later->sequence;
-	change->change_date = later->change_date;
-}
-
-/*
- * Queue one notification for each scope that the transaction changed.
- */
-static void
-send_notifications(void)
-{
-	int			count = list_length(changes);
-	Change	  **sorted = palloc(sizeof(Change *) * count);
-	int			merged = 0;
+	bool		need_details = false;
 	ListCell   *lc;
 
-	foreach(lc, changes)
+	if (!notify_enabled || !queue_has_room())
+		return;
+	if (level->everything)
 	{
-		Change	   *change = lfirst(lc);
-
-		change->number = foreach_current_index(lc);
-		sorted[change->number] = change;
+		Async_Notify(CHANNEL, "{\"level\": \"all\"}");
+		return;
 	}
-	changes = NIL;
 
-	qsort(sorted, count, sizeof(Change *), compare_changes);
-	for (int i = 1; i < count; i++)
+	/* Direct DML may have changed settings and not their scope. */
+	foreach(lc, level->marks)
+		need_details = need_details || !((Mark *) lfirst(lc))->has_details;
+	if (need_details)
 	{
-		if (sorted[i]->level == sorted[merged]->level &&
-			strcmp(sorted[i]->id, sorted[merged]->id) == 0)
-			merge_change(sorted[merged], sorted[i]);
-		else
-			sorted[++merged] = sorted[i];
+		Snapshot	snapshot = begin_read();
+
+		foreach(lc, level->marks)
+		{
+			Mark	   *mark = lfirst(lc);
+			ScopeRow	row;
+
+			if (mark->has_details)
+				continue;
+			if (read_scope(snapshot, mark->name, &row, NULL))
+				set_details(mark, row.sequence, row.change_date);
+			else
+				set_details(mark, 0, NO_DATE);
+		}
+		end_read(snapshot);
 	}
-	qsort(sorted, merged + 1, sizeof(Change *), compare_numbers);
-	for (int i = 0; i <= merged; i++)
-		send_notification(sorted[i]);
+
+	foreach(lc, level->marks)
+		send_mark(lfirst(lc));
 }
 
 static void
 xact_callback(XactEvent event, void *arg)
 {
-	if (changes == NIL)
+	MarkLevel  *level = current_level;
+
+	if (level == NULL)
 		return;
 
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			send_notifications();
+			Assert(level->parent == NULL);
+			send_notifications(level);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			ereport(WARNING,
-					(errmsg("feature changes of a prepared transaction are not notified"),
-					 errhint("Listeners on channel \"%s\" have to read the features again.",
-							 CHANNEL)));
-			changes = NIL;
+			if (notify_enabled)
+				ereport(WARNING,
+						(errmsg("feature changes of a prepared transaction are not notified"),
+						 errhint("Listeners on channel \"%s\" have to read the features again.",
+								 CHANNEL)));
 			break;
 		default:
-			/* The context that they are in goes away. */
-			changes = NIL;
+			/* The context that the marks are in goes away. */
+			break;
 	}
+	current_level = NULL;
 }
 
 static void
@@ -281,21 +439,16 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 				 SubTransactionId parent_subid, void *arg)
 {
 	int			nest_level = GetCurrentTransactionNestLevel();
+	MarkLevel  *level = current_level;
 
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+	if (level == NULL || level->nest_level < nest_level)
 		return;
-
-	/* Those of the deepest level are the last ones. */
-	for (int i = list_length(changes) - 1; i >= 0; i--)
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		merge_level(level, nest_level - 1);
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
-		Change	   *change = list_nth(changes, i);
-
-		if (change->nest_level < nest_level)
-			break;
-		if (event == SUBXACT_EVENT_ABORT_SUB)
-			changes = list_delete_last(changes);
-		else
-			change->nest_level = nest_level - 1;
+		current_level = level->parent;
+		MemoryContextDelete(level->cxt);
 	}
 }
 

@@ -5,17 +5,24 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef IF_NOTIFY_H
-#define IF_NOTIFY_H
+#ifndef INSTANCE_FEATURES_NOTIFY_H
+#define INSTANCE_FEATURES_NOTIFY_H
 
-#include "store.h"
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+#include "scopename.h"
 
 /* The setting instance_features.notify. */
 extern bool notify_enabled;
 
 extern void notify_init(void);
-extern void notify_change(const ScopeName *name, int64 sequence,
-						  TimestampTz change_date, List *keys);
+extern void notify_feature(const ScopeName *name, const char *key);
+extern void notify_sequence(const ScopeName *name, int64 sequence,
+							TimestampTz change_date);
+extern void notify_existence(const ScopeName *name, int64 sequence,
+							 TimestampTz change_date);
+extern void notify_everything(void);
 extern void append_rfc3339(StringInfo buf, TimestampTz timestamp);
 
-#endif							/* IF_NOTIFY_H */
+#endif							/* INSTANCE_FEATURES_NOTIFY_H */

@@ -5,10 +5,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef IF_PERMISSION_H
-#define IF_PERMISSION_H
+#ifndef INSTANCE_FEATURES_PERMISSION_H
+#define INSTANCE_FEATURES_PERMISSION_H
 
-#include "store.h"
+#include "tables.h"
 
 /* What it takes to do something to a scope. */
 typedef enum FeaturePermission
@@ -19,9 +19,13 @@ typedef enum FeaturePermission
 	PERMISSION_SYSTEM_DELETE
 } FeaturePermission;
 
+extern Oid	scope_owner_of(const ScopeName *name, const ScopeRow *row);
 extern bool is_system_owner(void);
-extern void check_permission(const ScopeName *name, Oid owner,
+extern bool may_change_scope(const ScopeName *name, const ScopeRow *row);
+extern void check_permission(const ScopeName *name, const ScopeRow *row,
 							 FeaturePermission permission);
-extern void check_new_owner(const ScopeName *name, Oid owner, Oid new_owner);
+extern void check_system_permission(FeaturePermission permission);
+extern void check_new_owner(const ScopeName *name, const ScopeRow *row,
+							Oid new_owner);
 
-#endif							/* IF_PERMISSION_H */
+#endif							/* INSTANCE_FEATURES_PERMISSION_H */

@@ -20,8 +20,10 @@
 #include "utils/timestamp.h"
 
 #include "answer.h"
-#include "errors.h"
+#include "argument.h"
+#include "generation.h"
 #include "queries.h"
+#include "result.h"
 #include "value.h"
 
 PG_FUNCTION_INFO_V1(get_instance_features);
@@ -34,22 +36,6 @@ PG_FUNCTION_INFO_V1(feature_text);
 PG_FUNCTION_INFO_V1(feature_integer);
 PG_FUNCTION_INFO_V1(feature_number);
 PG_FUNCTION_INFO_V1(instance_features_stats);
-
-/*
- * The label of a source in enum feature_source.
- */
-const char *
-source_name(FeatureSource source)
-{
-	static const char *const names[] =
-	{
-		[SOURCE_DEFAULT] = "default",
-		[SOURCE_SYSTEM] = "system",
-		[SOURCE_INSTANCE] = "instance"
-	};
-
-	return names[source];
-}
 
 /*
  * Hand the features of a scope to "callback", ordered by key: those that it
@@ -84,38 +70,15 @@ read_states(const CachedScope *scope, bool inheritance,
 }
 
 /*
- * Put a state into the result of a function that returns SETOF feature_state,
- * whose ReturnSetInfo is "arg".
- */
-void
-put_state(const FeatureState *state, void *arg)
-{
-	ReturnSetInfo *rsinfo = arg;
-	Oid			source_type = TupleDescAttr(rsinfo->setDesc, 2)->atttypid;
-	Datum		values[5] = {0};
-	bool		nulls[5] = {false};
-
-	values[0] = CStringGetTextDatum(state->definition->key);
-	values[1] = PointerGetDatum(state->value);
-	values[2] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid,
-								ObjectIdGetDatum(source_type),
-								CStringGetDatum(source_name(state->source)));
-	values[3] = Int64GetDatum(state->sequence);
-	values[4] = TimestampTzGetDatum(state->change_date);
-	nulls[3] = nulls[4] = state->source == SOURCE_DEFAULT;
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-/*
  * The body of get_*_features(inheritance, ...).
  */
 static Datum
 get_features(FunctionCallInfo fcinfo, const ScopeName *name)
 {
-	bool		inheritance = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+	bool		inheritance = boolean_argument(fcinfo, 0, "inheritance");
+	ReturnSetInfo *rsinfo = begin_states(fcinfo);
 
-	InitMaterializedSRF(fcinfo, 0);
-	read_states(find_scope(name), inheritance, put_state, fcinfo->resultinfo);
+	read_states(find_scope(name), inheritance, emit_state, rsinfo);
 	return (Datum) 0;
 }
 
@@ -142,7 +105,7 @@ get_system_features(PG_FUNCTION_ARGS)
 static Datum
 get_feature_details(FunctionCallInfo fcinfo, const ScopeName *name)
 {
-	FeatureDetails details = scope_details(find_scope(name));
+	FeatureDetails details = scope_details(name, &find_scope(name)->row);
 
 	return details_datum(fcinfo, &details);
 }
@@ -267,7 +230,7 @@ feature_enabled(PG_FUNCTION_ARGS)
 	if (answer != NULL && answer_holds(answer) &&
 		same_question(answer, fcinfo, key))
 	{
-		cache_stats.hits++;
+		cache_count_hit();
 		PG_RETURN_BOOL(answer->enabled);
 	}
 	PG_RETURN_BOOL(answer_arguments(fcinfo, key));
@@ -291,7 +254,7 @@ find_state(FunctionCallInfo fcinfo, FeatureState *state)
 	key = PG_GETARG_TEXT_PP(0);
 	scope = find_scope(&name);
 	feature = cache_find_feature(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-	check_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	require_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	cache_effective_state(scope, feature, state);
 }
 
@@ -374,21 +337,16 @@ feature_number(PG_FUNCTION_ARGS)
 Datum
 instance_features_stats(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	static const Oid types[] = {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum		values[lengthof(types)];
+	bool		nulls[lengthof(types)] = {false};
 	int64		entries;
 	Size		bytes = cache_memory(&entries);
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != lengthof(values))
-		elog(ERROR, "return type must have 5 columns");
-
 	values[0] = Int64GetDatum(cache_stats.hits);
 	values[1] = Int64GetDatum(cache_stats.loads);
-	values[2] = Int64GetDatum(cache_stats.invalidations);
+	values[2] = Int64GetDatum(invalidation_count);
 	values[3] = Int64GetDatum(entries);
 	values[4] = Int64GetDatum(bytes);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
-											 values, nulls));
+	return result_row(fcinfo, types, lengthof(types), values, nulls);
 }

@@ -197,22 +197,3 @@ parse_request(const Jsonb *features)
 				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
 	return parse_features(features);
 }
-
-/*
- * Raise invalid_parameter_value for an id, of this many bytes, that no instance
- * can have.
- */
-void
-check_scope_id(int len)
-{
-	if (len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("instance id must not be empty")));
-	if (len > MAX_SCOPE_ID_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("instance id is too long"),
-				 errdetail("It has %d bytes, and at most %d are allowed.",
-						   len, MAX_SCOPE_ID_LENGTH)));
-}

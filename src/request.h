@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef IF_REQUEST_H
-#define IF_REQUEST_H
+#ifndef INSTANCE_FEATURES_REQUEST_H
+#define INSTANCE_FEATURES_REQUEST_H
 
 #include "cache.h"
 
@@ -26,6 +26,5 @@ extern void check_value(const FeatureDefinition *definition,
 						const char *field, int len, const JsonbValue *value);
 extern List *parse_features(const Jsonb *features);
 extern List *parse_request(const Jsonb *features);
-extern void check_scope_id(int len);
 
-#endif							/* IF_REQUEST_H */
+#endif							/* INSTANCE_FEATURES_REQUEST_H */

@@ -13,9 +13,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -24,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "argument.h"
 #include "change.h"
 #include "compat.h"
 #include "errors.h"
@@ -86,16 +85,18 @@ push_string_field(JsonbBuilder *state, const char *key, const char *string)
 static void
 push_details(JsonbBuilder *state, const FeatureDetails *details)
 {
-	StringInfoData date;
-
-	initStringInfo(&date);
-	append_rfc3339(&date, details->change_date);
-
 	push_string(state, WJB_KEY, DETAILS_FIELD);
 	push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_string_field(state, "sequence",
 					  psprintf("%lld", (long long) details->sequence));
-	push_string_field(state, "changeDate", date.data);
+	if (details->change_date != NO_DATE)
+	{
+		StringInfoData date;
+
+		initStringInfo(&date);
+		append_rfc3339(&date, details->change_date);
+		push_string_field(state, "changeDate", date.data);
+	}
 	push_string_field(state, "resourceOwner", details->resource_owner);
 	push_jsonb(state, WJB_END_OBJECT, NULL);
 }
@@ -377,17 +378,17 @@ dispatch_request(const ServiceRequest *request, const Jsonb *body)
 	{
 		const CachedScope *scope = find_scope(&name);
 
-		details = scope_details(scope);
+		details = scope_details(&name, &scope->row);
 		push_details(&state, &details);
 		read_states(scope, request->inheritance, push_state, &state);
 	}
 	else
 	{
-		PreventCommandIfReadOnly(method_names[request->method]);
+		prevent_command(method_names[request->method]);
 		if (request->method == METHOD_PUT)
 			details = set_features(&name, body, NULL);
 		else
-			details = reset_features(&name);
+			details = reset_features(&name, NULL);
 		push_details(&state, &details);
 	}
 	push_jsonb(&state, WJB_END_OBJECT, NULL);
@@ -464,7 +465,7 @@ handle_request(const char *method, const char *path, const Jsonb *body,
 
 /* An argument of type text, "" if it is null. */
 static char *
-string_argument(FunctionCallInfo fcinfo, int argno)
+text_argument_or_empty(FunctionCallInfo fcinfo, int argno)
 {
 	return PG_ARGISNULL(argno) ? pstrdup("") :
 		text_to_cstring(PG_GETARG_TEXT_PP(argno));
@@ -476,18 +477,15 @@ string_argument(FunctionCallInfo fcinfo, int argno)
 Datum
 feature_service(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Datum		values[2];
-	bool		nulls[2] = {false};
+	static const Oid types[] = {INT4OID, JSONBOID};
+	Datum		values[lengthof(types)];
+	bool		nulls[lengthof(types)] = {false};
 	ServiceStatus status;
 	Jsonb	   *response;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != lengthof(values))
-		elog(ERROR, "return type must be feature_response");
-
-	response = handle_request(string_argument(fcinfo, 0),
-							  string_argument(fcinfo, 1),
+	check_argument_count(fcinfo, 3);
+	response = handle_request(text_argument_or_empty(fcinfo, 0),
+							  text_argument_or_empty(fcinfo, 1),
 							  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),
 							  &status);
 
@@ -497,6 +495,5 @@ feature_service(PG_FUNCTION_ARGS)
 
 	values[0] = Int32GetDatum(status.http);
 	values[1] = JsonbPGetDatum(response);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
-											 values, nulls));
+	return result_row(fcinfo, types, lengthof(types), values, nulls);
 }

@@ -16,11 +16,14 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
 #include "errors.h"
 #include "value.h"
+
+PG_FUNCTION_INFO_V1(feature_value_violation);
 
 /* How deeply arrays and objects may be nested in a value. */
 #define MAX_VALUE_DEPTH 100
@@ -48,6 +51,16 @@ push_string(JsonbBuilder *builder, JsonbIteratorToken token,
 	value.val.string.val = unconstify(char *, string);
 	value.val.string.len = strlen(string);
 	push_jsonb(builder, token, &value);
+}
+
+Jsonb *
+make_boolean(bool value)
+{
+	JsonbValue	scalar;
+
+	scalar.type = jbvBool;
+	scalar.val.boolean = value;
+	return JsonbValueToJsonb(&scalar);
 }
 
 Jsonb *
@@ -456,4 +469,25 @@ allowed_values_violation(const Jsonb *allowed_values, const char *type)
 							json_type_name(&value), type);
 	}
 	return elements_violation(array, NULL);
+}
+
+/*
+ * feature_value_violation(value, value_type, allowed_values): for
+ * check_instance_features().
+ */
+Datum
+feature_value_violation(PG_FUNCTION_ARGS)
+{
+	JsonbValue	value;
+	const char *violation;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	root_value(PG_GETARG_JSONB_P(0), &value);
+	violation = value_violation(&value,
+								text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
+	if (violation == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(violation));
 }

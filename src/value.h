@@ -19,6 +19,7 @@ extern int	max_value_size;
 
 extern void push_string(JsonbBuilder *builder, JsonbIteratorToken token,
 						const char *string);
+extern Jsonb *make_boolean(bool value);
 extern Jsonb *copy_jsonb(const Jsonb *jsonb);
 extern void root_value(const Jsonb *jsonb, JsonbValue *value);
 extern const char *json_type_name(const JsonbValue *value);

@@ -1,0 +1,1171 @@
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION instance_features" to load this file. \quit
+
+-- Nothing in the target schema has a say in what the names below mean.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+CREATE SCHEMA instance_features;
+COMMENT ON SCHEMA instance_features IS
+    'tables and views of the extension instance_features';
+
+--
+-- The type of owners.  An owner is stored as a role's OID and name, and read
+-- and written by name: see src/ownertype.c.
+--
+CREATE TYPE instance_features.scope_owner;
+
+CREATE FUNCTION instance_features.scope_owner_in(pg_catalog.cstring)
+RETURNS instance_features.scope_owner
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_in(pg_catalog.cstring) IS
+    'I/O';
+
+CREATE FUNCTION instance_features.scope_owner_out(instance_features.scope_owner)
+RETURNS pg_catalog.cstring
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_out(instance_features.scope_owner) IS
+    'I/O';
+
+CREATE FUNCTION instance_features.scope_owner_recv(pg_catalog.internal)
+RETURNS instance_features.scope_owner
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_recv(pg_catalog.internal) IS
+    'I/O';
+
+CREATE FUNCTION instance_features.scope_owner_send(instance_features.scope_owner)
+RETURNS pg_catalog.bytea
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_send(instance_features.scope_owner) IS
+    'I/O';
+
+CREATE TYPE instance_features.scope_owner (
+    INPUT = instance_features.scope_owner_in,
+    OUTPUT = instance_features.scope_owner_out,
+    RECEIVE = instance_features.scope_owner_recv,
+    SEND = instance_features.scope_owner_send,
+    INTERNALLENGTH = 68,
+    ALIGNMENT = int4,
+    STORAGE = plain
+);
+COMMENT ON TYPE instance_features.scope_owner IS
+    'role that owns a scope: the name of a role that exists, or ? and the last known name in double quotes for nobody';
+
+-- Comparisons look roles up, so none of this is good for an index.
+CREATE FUNCTION instance_features.scope_owner_eq(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_eq(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of = operator';
+
+CREATE FUNCTION instance_features.scope_owner_ne(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_ne(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of <> operator';
+
+CREATE FUNCTION instance_features.scope_owner_lt(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_lt(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of < operator';
+
+CREATE FUNCTION instance_features.scope_owner_le(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_le(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of <= operator';
+
+CREATE FUNCTION instance_features.scope_owner_gt(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_gt(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of > operator';
+
+CREATE FUNCTION instance_features.scope_owner_ge(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.bool
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_ge(instance_features.scope_owner, instance_features.scope_owner) IS
+    'implementation of >= operator';
+
+CREATE FUNCTION instance_features.scope_owner_cmp(instance_features.scope_owner, instance_features.scope_owner)
+RETURNS pg_catalog.int4
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_cmp(instance_features.scope_owner, instance_features.scope_owner) IS
+    'less-equal-greater';
+
+CREATE FUNCTION instance_features.scope_owner_hash(instance_features.scope_owner)
+RETURNS pg_catalog.int4
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_hash(instance_features.scope_owner) IS
+    'hash';
+
+CREATE FUNCTION instance_features.scope_owner_hash_extended(instance_features.scope_owner, pg_catalog.int8)
+RETURNS pg_catalog.int8
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_hash_extended(instance_features.scope_owner, pg_catalog.int8) IS
+    'hash';
+
+CREATE OPERATOR instance_features.= (
+    FUNCTION = instance_features.scope_owner_eq,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.=),
+    NEGATOR = OPERATOR(instance_features.<>),
+    RESTRICT = pg_catalog.eqsel,
+    JOIN = pg_catalog.eqjoinsel,
+    HASHES,
+    MERGES
+);
+COMMENT ON OPERATOR instance_features.= (instance_features.scope_owner, instance_features.scope_owner) IS
+    'equal';
+
+CREATE OPERATOR instance_features.<> (
+    FUNCTION = instance_features.scope_owner_ne,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.<>),
+    NEGATOR = OPERATOR(instance_features.=),
+    RESTRICT = pg_catalog.neqsel,
+    JOIN = pg_catalog.neqjoinsel
+);
+COMMENT ON OPERATOR instance_features.<> (instance_features.scope_owner, instance_features.scope_owner) IS
+    'not equal';
+
+CREATE OPERATOR instance_features.< (
+    FUNCTION = instance_features.scope_owner_lt,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.>),
+    NEGATOR = OPERATOR(instance_features.>=),
+    RESTRICT = pg_catalog.scalarltsel,
+    JOIN = pg_catalog.scalarltjoinsel
+);
+COMMENT ON OPERATOR instance_features.< (instance_features.scope_owner, instance_features.scope_owner) IS
+    'less than';
+
+CREATE OPERATOR instance_features.<= (
+    FUNCTION = instance_features.scope_owner_le,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.>=),
+    NEGATOR = OPERATOR(instance_features.>),
+    RESTRICT = pg_catalog.scalarlesel,
+    JOIN = pg_catalog.scalarlejoinsel
+);
+COMMENT ON OPERATOR instance_features.<= (instance_features.scope_owner, instance_features.scope_owner) IS
+    'less than or equal';
+
+CREATE OPERATOR instance_features.> (
+    FUNCTION = instance_features.scope_owner_gt,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.<),
+    NEGATOR = OPERATOR(instance_features.<=),
+    RESTRICT = pg_catalog.scalargtsel,
+    JOIN = pg_catalog.scalargtjoinsel
+);
+COMMENT ON OPERATOR instance_features.> (instance_features.scope_owner, instance_features.scope_owner) IS
+    'greater than';
+
+CREATE OPERATOR instance_features.>= (
+    FUNCTION = instance_features.scope_owner_ge,
+    LEFTARG = instance_features.scope_owner,
+    RIGHTARG = instance_features.scope_owner,
+    COMMUTATOR = OPERATOR(instance_features.<=),
+    NEGATOR = OPERATOR(instance_features.<),
+    RESTRICT = pg_catalog.scalargesel,
+    JOIN = pg_catalog.scalargejoinsel
+);
+COMMENT ON OPERATOR instance_features.>= (instance_features.scope_owner, instance_features.scope_owner) IS
+    'greater than or equal';
+
+CREATE OPERATOR FAMILY instance_features.scope_owner_ops USING btree;
+COMMENT ON OPERATOR FAMILY instance_features.scope_owner_ops USING btree IS
+    'order of owners by their text forms, for one statement and not for an index';
+
+CREATE OPERATOR CLASS instance_features.scope_owner_ops
+DEFAULT FOR TYPE instance_features.scope_owner
+USING btree FAMILY instance_features.scope_owner_ops AS
+    OPERATOR 1 instance_features.< (instance_features.scope_owner, instance_features.scope_owner),
+    OPERATOR 2 instance_features.<= (instance_features.scope_owner, instance_features.scope_owner),
+    OPERATOR 3 instance_features.= (instance_features.scope_owner, instance_features.scope_owner),
+    OPERATOR 4 instance_features.>= (instance_features.scope_owner, instance_features.scope_owner),
+    OPERATOR 5 instance_features.> (instance_features.scope_owner, instance_features.scope_owner),
+    FUNCTION 1 instance_features.scope_owner_cmp(instance_features.scope_owner, instance_features.scope_owner);
+COMMENT ON OPERATOR CLASS instance_features.scope_owner_ops USING btree IS
+    'order of owners by their text forms, for one statement and not for an index';
+
+CREATE OPERATOR FAMILY instance_features.scope_owner_ops USING hash;
+COMMENT ON OPERATOR FAMILY instance_features.scope_owner_ops USING hash IS
+    'equality of owners by their text forms, for one statement and not for an index';
+
+CREATE OPERATOR CLASS instance_features.scope_owner_ops
+DEFAULT FOR TYPE instance_features.scope_owner
+USING hash FAMILY instance_features.scope_owner_ops AS
+    OPERATOR 1 instance_features.= (instance_features.scope_owner, instance_features.scope_owner),
+    FUNCTION 1 instance_features.scope_owner_hash(instance_features.scope_owner),
+    FUNCTION 2 instance_features.scope_owner_hash_extended(instance_features.scope_owner, pg_catalog.int8);
+COMMENT ON OPERATOR CLASS instance_features.scope_owner_ops USING hash IS
+    'equality of owners by their text forms, for one statement and not for an index';
+
+CREATE CAST (instance_features.scope_owner AS pg_catalog.text)
+WITH INOUT AS ASSIGNMENT;
+COMMENT ON CAST (instance_features.scope_owner AS pg_catalog.text) IS
+    'the text form of an owner';
+
+CREATE FUNCTION instance_features.scope_owner_to_regrole(instance_features.scope_owner)
+RETURNS pg_catalog.regrole
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_to_regrole(instance_features.scope_owner) IS
+    'role of an owner, null if the owner is nobody';
+CREATE CAST (instance_features.scope_owner AS pg_catalog.regrole)
+WITH FUNCTION instance_features.scope_owner_to_regrole(instance_features.scope_owner) AS ASSIGNMENT;
+COMMENT ON CAST (instance_features.scope_owner AS pg_catalog.regrole) IS
+    'role of an owner, null if the owner is nobody';
+
+CREATE FUNCTION instance_features.scope_owner_from_regrole(pg_catalog.regrole)
+RETURNS instance_features.scope_owner
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.scope_owner_from_regrole(pg_catalog.regrole) IS
+    'owner bound to a role, which must exist';
+CREATE CAST (pg_catalog.regrole AS instance_features.scope_owner)
+WITH FUNCTION instance_features.scope_owner_from_regrole(pg_catalog.regrole) AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.regrole AS instance_features.scope_owner) IS
+    'owner bound to a role, which must exist';
+
+--
+-- Tables.  The extension's C code reads them as PostgreSQL reads its catalogs,
+-- so it relies on the columns' order, types and collation, on the primary keys
+-- and on the heap.  What a scope may be is checked by the C code of its
+-- trigger: PostgreSQL parses a CHECK constraint anew for every statement, and
+-- those of this table would cost a change of features a quarter of its time.
+-- The fillfactors leave room for the row versions that changes leave behind.
+--
+-- No row is inserted here, or a restored dump and the first copy of a
+-- subscription would collide with it: the system and the instance "default"
+-- exist implicitly, and the built-in definitions are constants of the library.
+--
+CREATE TABLE instance_features.scope (
+    level text COLLATE "C" NOT NULL,
+    instance_id text COLLATE "C" NOT NULL DEFAULT '',
+    id text COLLATE "C" NOT NULL,
+    owner instance_features.scope_owner,
+    sequence bigint NOT NULL,
+    change_date timestamptz,
+    creation_date timestamptz,
+    purged_to bigint,
+    dropped boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (level, instance_id, id)
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE instance_features.scope IS
+    'what owns settings: the system and each instance; the system and the instance "default" exist without a row until their first change';
+COMMENT ON COLUMN instance_features.scope.level IS
+    'system or instance';
+COMMENT ON COLUMN instance_features.scope.instance_id IS
+    'empty for the system and for instances';
+COMMENT ON COLUMN instance_features.scope.id IS
+    'the resource owner: SYSTEM, or the id of the instance';
+COMMENT ON COLUMN instance_features.scope.owner IS
+    'the role that may change the scope; null stands for the owner of the database (system and instance "default") or of the system (other instances)';
+COMMENT ON COLUMN instance_features.scope.sequence IS
+    'sequence of the last event, 0 if there is none';
+COMMENT ON COLUMN instance_features.scope.change_date IS
+    'time of the last event, or of the creation if there is none; null if the scope existed implicitly';
+COMMENT ON COLUMN instance_features.scope.creation_date IS
+    'when the scope was created; null if it existed implicitly';
+COMMENT ON COLUMN instance_features.scope.purged_to IS
+    'sequence of the event before which events were purged, null if none were';
+COMMENT ON COLUMN instance_features.scope.dropped IS
+    'whether the instance "default", which exists without a row, was dropped';
+
+CREATE TABLE instance_features.feature (
+    key text COLLATE "C" NOT NULL
+        CHECK (key ~ '^[a-z][a-z0-9_]{0,62}$'),
+    json_name text COLLATE "C" NOT NULL UNIQUE
+        CHECK (octet_length(json_name) BETWEEN 1 AND 200),
+    value_type text COLLATE "C" NOT NULL
+        CHECK (value_type IN ('boolean', 'string', 'integer', 'number', 'object', 'array')),
+    default_value jsonb NOT NULL,
+    allowed_values jsonb
+        CHECK (jsonb_typeof(allowed_values) = 'array'),
+    stage text COLLATE "C" NOT NULL DEFAULT 'experimental'
+        CHECK (stage IN ('experimental', 'stable', 'deprecated', 'removed')),
+    description text NOT NULL DEFAULT '',
+    creation_date timestamptz NOT NULL DEFAULT now()
+        CHECK (isfinite(creation_date)),
+    PRIMARY KEY (key)
+) USING heap;
+COMMENT ON TABLE instance_features.feature IS
+    'the definitions of the features, except for the built-in ones';
+COMMENT ON COLUMN instance_features.feature.key IS
+    'the name of the feature in SQL, snake_case';
+COMMENT ON COLUMN instance_features.feature.json_name IS
+    'the name of the feature in requests and responses, lowerCamelCase';
+COMMENT ON COLUMN instance_features.feature.value_type IS
+    'the type of its values, one of feature_type';
+COMMENT ON COLUMN instance_features.feature.default_value IS
+    'its value where no scope sets one';
+COMMENT ON COLUMN instance_features.feature.allowed_values IS
+    'array of the values that it, or each element of it, may have; null if all of its type';
+COMMENT ON COLUMN instance_features.feature.stage IS
+    'where the feature is in its life, one of feature_stage';
+COMMENT ON COLUMN instance_features.feature.description IS
+    'what the feature does';
+COMMENT ON COLUMN instance_features.feature.creation_date IS
+    'when the feature was defined';
+
+CREATE TABLE instance_features.setting (
+    level text COLLATE "C" NOT NULL,
+    instance_id text COLLATE "C" NOT NULL DEFAULT '',
+    scope_id text COLLATE "C" NOT NULL,
+    feature text COLLATE "C" NOT NULL,
+    value jsonb NOT NULL,
+    sequence bigint NOT NULL,
+    change_date timestamptz NOT NULL,
+    PRIMARY KEY (level, instance_id, scope_id, feature)
+) USING heap WITH (fillfactor = 50);
+COMMENT ON TABLE instance_features.setting IS
+    'the present value of each feature that a scope sets';
+COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
+COMMENT ON COLUMN instance_features.setting.instance_id IS
+    'empty for the system and for instances';
+COMMENT ON COLUMN instance_features.setting.scope_id IS 'id of the scope';
+COMMENT ON COLUMN instance_features.setting.feature IS 'key of the feature';
+COMMENT ON COLUMN instance_features.setting.value IS 'the value';
+COMMENT ON COLUMN instance_features.setting.sequence IS
+    'sequence of the event that set the value';
+COMMENT ON COLUMN instance_features.setting.change_date IS
+    'time of the event that set the value';
+
+CREATE TABLE instance_features.event (
+    level text COLLATE "C" NOT NULL,
+    instance_id text COLLATE "C" NOT NULL DEFAULT '',
+    scope_id text COLLATE "C" NOT NULL,
+    sequence bigint NOT NULL,
+    event_type text COLLATE "C" NOT NULL,
+    feature text COLLATE "C",
+    old_value jsonb,
+    value jsonb,
+    editor text COLLATE "C" NOT NULL,
+    creation_date timestamptz NOT NULL,
+    PRIMARY KEY (level, instance_id, scope_id, sequence)
+) USING heap;
+COMMENT ON TABLE instance_features.event IS
+    'every change of every scope, never updated';
+COMMENT ON COLUMN instance_features.event.level IS 'level of the scope';
+COMMENT ON COLUMN instance_features.event.instance_id IS
+    'empty for the system and for instances';
+COMMENT ON COLUMN instance_features.event.scope_id IS 'id of the scope';
+COMMENT ON COLUMN instance_features.event.sequence IS
+    'number of the event in its scope: 1, 2, 3 and so on, without a gap but for purged events';
+COMMENT ON COLUMN instance_features.event.event_type IS
+    'feature.<level>.<key>.set, feature.<level>.<key>.unset or feature.<level>.reset';
+COMMENT ON COLUMN instance_features.event.feature IS
+    'key of the feature, null for a reset';
+COMMENT ON COLUMN instance_features.event.old_value IS
+    'the value that the scope had set before, null if none';
+COMMENT ON COLUMN instance_features.event.value IS
+    'the value set, null if it was unset';
+COMMENT ON COLUMN instance_features.event.editor IS
+    'name, at that time, of the role that made the change';
+COMMENT ON COLUMN instance_features.event.creation_date IS
+    'when the event was added';
+
+SELECT pg_extension_config_dump('instance_features.scope', '');
+SELECT pg_extension_config_dump('instance_features.feature', '');
+SELECT pg_extension_config_dump('instance_features.setting', '');
+SELECT pg_extension_config_dump('instance_features.event', '');
+
+-- Every change of these tables, by whatever means, is checked, reaches the
+-- caches of all sessions, and is notified.  The triggers are ALWAYS ones, so
+-- that an apply worker of logical replication fires them, and for each row,
+-- since it fires no others.
+CREATE FUNCTION instance_features.track_changes()
+RETURNS trigger
+AS 'MODULE_PATHNAME'
+LANGUAGE C;
+COMMENT ON FUNCTION instance_features.track_changes() IS
+    'internal: checks a scope''s row, keeps the caches of all sessions up to date, and collects what is notified at commit';
+REVOKE EXECUTE ON FUNCTION instance_features.track_changes() FROM PUBLIC;
+
+
+CREATE TRIGGER track_begin
+BEFORE INSERT OR UPDATE OR DELETE ON instance_features.scope
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_end
+AFTER INSERT OR UPDATE OR DELETE ON instance_features.scope
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_begin
+BEFORE TRUNCATE ON instance_features.scope
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_end
+AFTER TRUNCATE ON instance_features.scope
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+ALTER TABLE instance_features.scope
+    ENABLE ALWAYS TRIGGER track_begin,
+    ENABLE ALWAYS TRIGGER track_end,
+    ENABLE ALWAYS TRIGGER track_truncate_begin,
+    ENABLE ALWAYS TRIGGER track_truncate_end;
+COMMENT ON TRIGGER track_begin ON instance_features.scope IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_end ON instance_features.scope IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+COMMENT ON TRIGGER track_truncate_begin ON instance_features.scope IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_truncate_end ON instance_features.scope IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+
+CREATE TRIGGER track_begin
+BEFORE INSERT OR UPDATE OR DELETE ON instance_features.setting
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_end
+AFTER INSERT OR UPDATE OR DELETE ON instance_features.setting
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_begin
+BEFORE TRUNCATE ON instance_features.setting
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_end
+AFTER TRUNCATE ON instance_features.setting
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+ALTER TABLE instance_features.setting
+    ENABLE ALWAYS TRIGGER track_begin,
+    ENABLE ALWAYS TRIGGER track_end,
+    ENABLE ALWAYS TRIGGER track_truncate_begin,
+    ENABLE ALWAYS TRIGGER track_truncate_end;
+COMMENT ON TRIGGER track_begin ON instance_features.setting IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_end ON instance_features.setting IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+COMMENT ON TRIGGER track_truncate_begin ON instance_features.setting IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_truncate_end ON instance_features.setting IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+
+CREATE TRIGGER track_begin
+BEFORE INSERT OR UPDATE OR DELETE ON instance_features.feature
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_end
+AFTER INSERT OR UPDATE OR DELETE ON instance_features.feature
+FOR EACH ROW EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_begin
+BEFORE TRUNCATE ON instance_features.feature
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+CREATE TRIGGER track_truncate_end
+AFTER TRUNCATE ON instance_features.feature
+FOR EACH STATEMENT EXECUTE FUNCTION instance_features.track_changes();
+ALTER TABLE instance_features.feature
+    ENABLE ALWAYS TRIGGER track_begin,
+    ENABLE ALWAYS TRIGGER track_end,
+    ENABLE ALWAYS TRIGGER track_truncate_begin,
+    ENABLE ALWAYS TRIGGER track_truncate_end;
+COMMENT ON TRIGGER track_begin ON instance_features.feature IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_end ON instance_features.feature IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+COMMENT ON TRIGGER track_truncate_begin ON instance_features.feature IS
+    'keeps what is not yet committed out of the cache';
+COMMENT ON TRIGGER track_truncate_end ON instance_features.feature IS
+    'keeps the caches of all sessions up to date and notifies listeners';
+
+--
+-- Types
+--
+CREATE TYPE @extschema@.feature_details AS (
+    sequence bigint,
+    change_date timestamptz,
+    resource_owner text
+);
+COMMENT ON TYPE @extschema@.feature_details IS
+    'the last event of a scope: its sequence, its time, and the scope''s id';
+
+CREATE TYPE @extschema@.feature_source AS ENUM (
+    'default', 'system', 'instance', 'organization', 'user'
+);
+COMMENT ON TYPE @extschema@.feature_source IS
+    'where the value of a feature comes from';
+
+CREATE TYPE @extschema@.feature_state AS (
+    feature text,
+    value jsonb,
+    source @extschema@.feature_source,
+    sequence bigint,
+    change_date timestamptz
+);
+COMMENT ON TYPE @extschema@.feature_state IS
+    'a feature''s value, where it comes from, and the event that set it (null for a default)';
+
+CREATE TYPE @extschema@.feature_response AS (
+    status integer,
+    body jsonb
+);
+COMMENT ON TYPE @extschema@.feature_response IS
+    'an HTTP status and a JSON body';
+
+CREATE TYPE @extschema@.feature_type AS ENUM (
+    'boolean', 'string', 'integer', 'number', 'object', 'array'
+);
+COMMENT ON TYPE @extschema@.feature_type IS
+    'the JSON type of a feature''s values; an integer is in the range of bigint';
+
+CREATE TYPE @extschema@.feature_stage AS ENUM (
+    'experimental', 'stable', 'deprecated', 'removed'
+);
+COMMENT ON TYPE @extschema@.feature_stage IS
+    'where a feature is in its life: setting a deprecated one warns, setting a removed one does nothing';
+
+--
+-- Changing features
+--
+CREATE FUNCTION @extschema@.set_system_features(
+    features jsonb,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_system_features(jsonb, bigint) IS
+    'set the features named in a JSON object to its values, or unset them (null), and only those, on the system';
+
+CREATE FUNCTION @extschema@.set_instance_features(
+    features jsonb,
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_instance_features(jsonb, text, bigint) IS
+    'set the features named in a JSON object to its values, or unset them (null), and only those, on an instance';
+
+CREATE FUNCTION @extschema@.reset_system_features(
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.reset_system_features(bigint) IS
+    'remove all settings of the system';
+
+CREATE FUNCTION @extschema@.reset_instance_features(
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.reset_instance_features(text, bigint) IS
+    'remove all settings of an instance';
+
+--
+-- Reading features
+--
+CREATE FUNCTION @extschema@.feature_enabled(
+    feature text,
+    instance_id text DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.feature_enabled(text, text) IS
+    'the effective value of a boolean feature on an instance';
+
+CREATE FUNCTION @extschema@.feature_value(
+    feature text,
+    instance_id text DEFAULT NULL)
+RETURNS jsonb
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.feature_value(text, text) IS
+    'the effective value of a feature of any type on an instance';
+
+CREATE FUNCTION @extschema@.feature_text(
+    feature text,
+    instance_id text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.feature_text(text, text) IS
+    'the effective value of a feature of type string on an instance';
+
+CREATE FUNCTION @extschema@.feature_integer(
+    feature text,
+    instance_id text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.feature_integer(text, text) IS
+    'the effective value of a feature of type integer on an instance';
+
+CREATE FUNCTION @extschema@.feature_number(
+    feature text,
+    instance_id text DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.feature_number(text, text) IS
+    'the effective value of a feature of type number or integer on an instance';
+
+CREATE FUNCTION @extschema@.get_system_features(
+    inheritance boolean DEFAULT false)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_system_features(boolean) IS
+    'the settings of the system or, with inheritance, the effective value of every feature';
+
+CREATE FUNCTION @extschema@.get_instance_features(
+    inheritance boolean DEFAULT false,
+    instance_id text DEFAULT NULL)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_instance_features(boolean, text) IS
+    'the settings of an instance or, with inheritance, the effective value of every feature';
+
+CREATE FUNCTION @extschema@.get_system_feature_details()
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.get_system_feature_details() IS
+    'sequence and time of the last event of the system';
+
+CREATE FUNCTION @extschema@.get_instance_feature_details(
+    instance_id text DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.get_instance_feature_details(text) IS
+    'sequence and time of the last event of an instance';
+
+--
+-- Definitions
+--
+CREATE FUNCTION @extschema@.define_feature(
+    feature text,
+    default_value jsonb DEFAULT 'false',
+    description text DEFAULT NULL,
+    json_name text DEFAULT NULL,
+    value_type @extschema@.feature_type DEFAULT NULL,
+    allowed_values jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.define_feature(text, jsonb, text, text, @extschema@.feature_type, jsonb) IS
+    'define a feature: unless given, the type is that of the default value and the JSON name is the key in lowerCamelCase';
+
+CREATE FUNCTION @extschema@.alter_feature(
+    feature text,
+    default_value jsonb DEFAULT NULL,
+    description text DEFAULT NULL,
+    allowed_values jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.alter_feature(text, jsonb, text, jsonb) IS
+    'alter what is given of a features definition; allowed values of JSON null allow all of its type';
+
+CREATE FUNCTION @extschema@.set_feature_stage(
+    feature text,
+    stage @extschema@.feature_stage)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_feature_stage(text, @extschema@.feature_stage) IS
+    'say where a feature is in its life';
+
+CREATE FUNCTION @extschema@.drop_feature(
+    feature text,
+    cascade boolean DEFAULT false)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.drop_feature(text, boolean) IS
+    'drop a features definition; with cascade, unset it first wherever it is set';
+
+--
+-- Instances and owners
+--
+CREATE FUNCTION @extschema@.create_instance(
+    instance_id text,
+    owner regrole DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.create_instance(text, regrole) IS
+    'create an instance, owned by the current role unless another one is named';
+
+CREATE FUNCTION @extschema@.drop_instance(
+    instance_id text)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.drop_instance(text) IS
+    'drop an instance with its settings and events';
+
+CREATE FUNCTION @extschema@.alter_system_owner(
+    owner regrole)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.alter_system_owner(regrole) IS
+    'give the system scope, and with it the right to change every instance, to another role';
+
+CREATE FUNCTION @extschema@.alter_instance_owner(
+    owner regrole,
+    instance_id text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.alter_instance_owner(regrole, text) IS
+    'give an instance to another role';
+
+--
+-- Many scopes as one document
+--
+CREATE FUNCTION @extschema@.apply_features(
+    document jsonb,
+    dry_run boolean DEFAULT false,
+    OUT level text,
+    OUT instance_id text,
+    OUT scope_id text,
+    OUT feature text,
+    OUT old_value jsonb,
+    OUT value jsonb,
+    OUT sequence bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.apply_features(jsonb, boolean) IS
+    'make the settings of all scopes in a document what it says: {"system": {...}, "instances": {"id": {...}}}; returns what changes';
+
+CREATE FUNCTION @extschema@.export_features()
+RETURNS jsonb
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.export_features() IS
+    'the settings of all scopes that the current role may change, as a document for apply_features()';
+
+--
+-- History
+--
+CREATE FUNCTION @extschema@.system_feature_history(
+    OUT sequence bigint,
+    OUT event_type text,
+    OUT feature text,
+    OUT old_value jsonb,
+    OUT value jsonb,
+    OUT editor text,
+    OUT creation_date timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.system_feature_history() IS
+    'the events of the system, oldest first';
+
+CREATE FUNCTION @extschema@.instance_feature_history(
+    instance_id text DEFAULT NULL,
+    OUT sequence bigint,
+    OUT event_type text,
+    OUT feature text,
+    OUT old_value jsonb,
+    OUT value jsonb,
+    OUT editor text,
+    OUT creation_date timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.instance_feature_history(text) IS
+    'the events of an instance, oldest first';
+
+CREATE FUNCTION @extschema@.get_instance_features_at(
+    at timestamptz,
+    instance_id text DEFAULT NULL)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_instance_features_at(timestamptz, text) IS
+    'the settings that an instance had at a time';
+
+CREATE FUNCTION @extschema@.revert_instance_features(
+    sequence bigint,
+    instance_id text DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.revert_instance_features(bigint, text) IS
+    'bring the settings of an instance back to what they were after an event, by new events';
+
+CREATE FUNCTION @extschema@.purge_feature_events(
+    before timestamptz)
+RETURNS bigint
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.purge_feature_events(timestamptz) IS
+    'delete the events before a time that nothing since depends on; returns how many';
+
+--
+-- The service
+--
+CREATE FUNCTION @extschema@.feature_service(
+    method text,
+    path text,
+    body jsonb DEFAULT NULL)
+RETURNS @extschema@.feature_response
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.feature_service(text, text, jsonb) IS
+    'answer one HTTP request of the feature service';
+
+--
+-- For the DBA
+--
+CREATE FUNCTION @extschema@.instance_features_stats(
+    OUT hits bigint,
+    OUT loads bigint,
+    OUT invalidations bigint,
+    OUT entries bigint,
+    OUT bytes bigint)
+RETURNS record
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION @extschema@.instance_features_stats() IS
+    'this sessions cache: answers from it, loads, invalidations; instances and bytes in it now';
+
+CREATE FUNCTION @extschema@.instance_features_version()
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.instance_features_version() IS
+    'version of the library, which may be later than that of the extensions SQL objects';
+
+-- What the views below share with the C code.
+CREATE FUNCTION instance_features.builtin_features(
+    OUT key text,
+    OUT json_name text,
+    OUT value_type text,
+    OUT default_value jsonb,
+    OUT stage text,
+    OUT description text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 5;
+COMMENT ON FUNCTION instance_features.builtin_features() IS
+    'internal: the definitions that come with the library';
+
+CREATE FUNCTION instance_features.effective_owner(
+    level text,
+    id text,
+    owner instance_features.scope_owner)
+RETURNS regrole
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.effective_owner(text, text, instance_features.scope_owner) IS
+    'internal: the role that owns a scope with this in its column "owner", null if it is nobody''s';
+
+CREATE FUNCTION instance_features.sees_all()
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.sees_all() IS
+    'internal: whether the current role sees all instances in the views: the system''s owner does, and members of pg_monitor';
+
+CREATE FUNCTION instance_features.feature_value_violation(
+    value jsonb,
+    value_type text,
+    allowed_values jsonb)
+RETURNS text
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.feature_value_violation(jsonb, text, jsonb) IS
+    'internal: why a value is not one of a feature''s, null if it is';
+
+CREATE VIEW instance_features.definition AS
+SELECT f.key, f.json_name, f.value_type::@extschema@.feature_type AS value_type,
+    f.default_value, f.allowed_values, f.stage::@extschema@.feature_stage AS stage,
+    f.description, false AS builtin, f.creation_date
+FROM instance_features.feature f
+UNION ALL
+SELECT b.key, b.json_name, b.value_type::@extschema@.feature_type,
+    b.default_value, NULL::jsonb, b.stage::@extschema@.feature_stage,
+    b.description, true, NULL::timestamptz
+FROM instance_features.builtin_features() b;
+COMMENT ON VIEW instance_features.definition IS
+    'the definitions of all features';
+COMMENT ON COLUMN instance_features.definition.key IS 'the name of the feature in SQL, snake_case';
+COMMENT ON COLUMN instance_features.definition.json_name IS 'the name of the feature in requests and responses, lowerCamelCase';
+COMMENT ON COLUMN instance_features.definition.value_type IS 'the type of its values';
+COMMENT ON COLUMN instance_features.definition.default_value IS 'its value where no scope sets one';
+COMMENT ON COLUMN instance_features.definition.allowed_values IS 'array of the values that it, or each element of it, may have; null if all of its type';
+COMMENT ON COLUMN instance_features.definition.stage IS 'where the feature is in its life';
+COMMENT ON COLUMN instance_features.definition.description IS 'what the feature does';
+COMMENT ON COLUMN instance_features.definition.builtin IS 'whether the feature comes with the extension';
+COMMENT ON COLUMN instance_features.definition.creation_date IS 'when the feature was defined, null if it is built in';
+
+CREATE VIEW instance_features.instance
+WITH (security_barrier) AS
+SELECT s.id AS instance_id,
+    instance_features.effective_owner('instance', s.id, s.owner) AS owner,
+    s.creation_date, s.sequence, s.change_date,
+    (SELECT count(*) FROM instance_features.setting t
+        WHERE t.level = 'instance' AND t.instance_id = '' AND t.scope_id = s.id) AS settings
+FROM (
+    SELECT r.id, r.owner, r.creation_date, r.sequence, r.change_date
+    FROM instance_features.scope r
+    WHERE r.level = 'instance' AND r.instance_id = '' AND NOT r.dropped
+    UNION ALL
+    SELECT 'default'::text, NULL::instance_features.scope_owner, NULL::timestamptz, 0::bigint, NULL::timestamptz
+    WHERE NOT EXISTS (SELECT FROM instance_features.scope r
+        WHERE r.level = 'instance' AND r.instance_id = '' AND r.id = 'default')
+) s
+WHERE (SELECT instance_features.sees_all())
+    OR pg_has_role(instance_features.effective_owner('instance', s.id, s.owner), 'USAGE');
+COMMENT ON VIEW instance_features.instance IS
+    'the instances that the current role may change; members of pg_monitor see all';
+COMMENT ON COLUMN instance_features.instance.instance_id IS 'id of the instance';
+COMMENT ON COLUMN instance_features.instance.owner IS 'the role that may change it, null if that role does not exist';
+COMMENT ON COLUMN instance_features.instance.creation_date IS 'when it was created, null for the implicit one';
+COMMENT ON COLUMN instance_features.instance.sequence IS 'sequence of its last event, 0 if there is none';
+COMMENT ON COLUMN instance_features.instance.change_date IS 'time of its last event, or of its creation';
+COMMENT ON COLUMN instance_features.instance.settings IS 'how many features it sets';
+
+CREATE VIEW instance_features.effective_feature
+WITH (security_barrier) AS
+SELECT i.instance_id, f.key AS feature,
+    coalesce(own.value, sys.value, f.default_value) AS value,
+    (CASE WHEN own.feature IS NOT NULL THEN 'instance' WHEN sys.feature IS NOT NULL THEN 'system' ELSE 'default' END)::@extschema@.feature_source AS source,
+    coalesce(own.sequence, sys.sequence) AS sequence,
+    coalesce(own.change_date, sys.change_date) AS change_date,
+    coalesce(own_event.editor, sys_event.editor) AS editor
+FROM instance_features.instance i
+CROSS JOIN instance_features.definition f
+LEFT JOIN instance_features.setting own
+    ON own.level = 'instance' AND own.instance_id = '' AND own.scope_id = i.instance_id AND own.feature = f.key
+LEFT JOIN instance_features.setting sys
+    ON sys.level = 'system' AND sys.instance_id = '' AND sys.scope_id = 'SYSTEM' AND sys.feature = f.key AND own.feature IS NULL
+LEFT JOIN instance_features.event own_event
+    ON own_event.level = 'instance' AND own_event.instance_id = '' AND own_event.scope_id = i.instance_id AND own_event.sequence = own.sequence
+LEFT JOIN instance_features.event sys_event
+    ON sys_event.level = 'system' AND sys_event.instance_id = '' AND sys_event.scope_id = 'SYSTEM' AND sys_event.sequence = sys.sequence
+    AND (SELECT instance_features.sees_all())
+WHERE f.stage <> 'removed'::@extschema@.feature_stage;
+COMMENT ON VIEW instance_features.effective_feature IS
+    'the value of each feature on each instance, where it comes from, since when and by whom';
+COMMENT ON COLUMN instance_features.effective_feature.instance_id IS 'id of the instance';
+COMMENT ON COLUMN instance_features.effective_feature.feature IS 'key of the feature';
+COMMENT ON COLUMN instance_features.effective_feature.value IS 'its effective value on the instance';
+COMMENT ON COLUMN instance_features.effective_feature.source IS 'who sets it: the instance, the system, or nobody (default)';
+COMMENT ON COLUMN instance_features.effective_feature.sequence IS 'sequence of the event that set it, null for a default';
+COMMENT ON COLUMN instance_features.effective_feature.change_date IS 'time of that event';
+COMMENT ON COLUMN instance_features.effective_feature.editor IS 'name, at that time, of the role that set it; of the system''s settings only for roles that see all instances';
+
+CREATE VIEW instance_features.feature_usage
+WITH (security_barrier) AS
+SELECT f.key AS feature, f.stage, t.value, count(i.instance_id) AS instances
+FROM instance_features.definition f
+LEFT JOIN (instance_features.setting t
+    JOIN instance_features.instance i ON t.level = 'instance' AND t.instance_id = '' AND t.scope_id = i.instance_id)
+    ON t.feature = f.key
+GROUP BY f.key, f.stage, t.value;
+COMMENT ON VIEW instance_features.feature_usage IS
+    'how many instances set each feature, and to what';
+COMMENT ON COLUMN instance_features.feature_usage.feature IS 'key of the feature';
+COMMENT ON COLUMN instance_features.feature_usage.stage IS 'where the feature is in its life';
+COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that instances set, null if no instance sets any';
+COMMENT ON COLUMN instance_features.feature_usage.instances IS 'how many instances set it to that';
+
+--
+-- Consistency.  One query, so one snapshot; its names were resolved when it was
+-- created.  It is in a function of its own, which \df+ *feature* does not show.
+--
+CREATE FUNCTION instance_features.altered_tables()
+RETURNS SETOF text
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 1;
+COMMENT ON FUNCTION instance_features.altered_tables() IS
+    'internal: a sentence for each table that is not as the extension made it';
+
+CREATE FUNCTION instance_features.check_tables(
+    OUT problem text,
+    OUT level text,
+    OUT instance_id text,
+    OUT scope_id text,
+    OUT feature text,
+    OUT sequence bigint,
+    OUT detail text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH numbered AS (
+        SELECT e.level, e.instance_id, e.scope_id, e.sequence, e.feature, e.value,
+            lag(e.sequence, 1, 0::bigint) OVER w AS previous,
+            max(e.sequence) FILTER (WHERE e.feature IS NULL) OVER w AS last_reset
+        FROM instance_features.event e
+        WINDOW w AS (PARTITION BY e.level, e.instance_id, e.scope_id ORDER BY e.sequence)
+    ), last AS (
+        SELECT e.level, e.instance_id, e.scope_id, max(e.sequence) AS sequence, max(e.last_reset) AS last_reset
+        FROM numbered e
+        GROUP BY e.level, e.instance_id, e.scope_id
+    ), replayed AS (
+        SELECT DISTINCT ON (e.level, e.instance_id, e.scope_id, e.feature)
+            e.level, e.instance_id, e.scope_id, e.feature, e.value, e.sequence
+        FROM numbered e
+        JOIN last l ON l.level = e.level AND l.instance_id = e.instance_id AND l.scope_id = e.scope_id
+        WHERE e.feature IS NOT NULL AND e.sequence > coalesce(l.last_reset, 0)
+        ORDER BY e.level, e.instance_id, e.scope_id, e.feature, e.sequence DESC
+    ), tracked AS (
+        SELECT c.oid, c.relname, t.tgname
+        FROM pg_class c, (VALUES ('track_begin'), ('track_end'), ('track_truncate_begin'), ('track_truncate_end')) t(tgname)
+        WHERE c.relnamespace = 'instance_features'::regnamespace AND c.relname IN ('scope', 'setting', 'feature')
+    ), member AS (
+        SELECT d.classid, d.objid, coalesce(n.nspowner, c.relowner, p.proowner, t.typowner, o.oprowner, oc.opcowner, opf.opfowner) AS owner
+        FROM pg_extension x
+        JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.deptype = 'e'
+        LEFT JOIN pg_namespace n ON d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+        LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+        LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+        LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+        LEFT JOIN pg_operator o ON d.classid = 'pg_operator'::regclass AND o.oid = d.objid
+        LEFT JOIN pg_opclass oc ON d.classid = 'pg_opclass'::regclass AND oc.oid = d.objid
+        LEFT JOIN pg_opfamily opf ON d.classid = 'pg_opfamily'::regclass AND opf.oid = d.objid
+        WHERE x.extname = 'instance_features'
+    )
+    SELECT 'owner without role', s.level, s.instance_id, s.id, NULL::text, NULL::bigint,
+        format('The role %s does not exist.', ltrim(s.owner::text, '?'))
+    FROM instance_features.scope s
+    WHERE s.owner IS NOT NULL AND s.owner::regrole IS NULL
+    UNION ALL
+    SELECT 'sequence gap', e.level, e.instance_id, e.scope_id, e.feature, e.sequence,
+        format('The event before it is %s.', e.previous)
+    FROM numbered e
+    LEFT JOIN instance_features.scope s ON s.level = e.level AND s.instance_id = e.instance_id AND s.id = e.scope_id
+    WHERE e.sequence <> e.previous + 1 AND e.sequence > coalesce(s.purged_to, 0)
+    UNION ALL
+    SELECT 'sequence gap', s.level, s.instance_id, s.id, NULL, s.purged_to,
+        'The event to which the events were purged is missing.'
+    FROM instance_features.scope s
+    WHERE s.purged_to IS NOT NULL AND NOT EXISTS (SELECT FROM instance_features.event e
+        WHERE e.level = s.level AND e.instance_id = s.instance_id AND e.scope_id = s.id AND e.sequence = s.purged_to)
+    UNION ALL
+    SELECT 'sequence differs from events', s.level, s.instance_id, s.id, NULL, s.sequence,
+        format('The last event is %s.', coalesce(l.sequence, 0))
+    FROM instance_features.scope s
+    LEFT JOIN last l ON l.level = s.level AND l.instance_id = s.instance_id AND l.scope_id = s.id
+    WHERE s.sequence <> coalesce(l.sequence, 0)
+    UNION ALL
+    SELECT 'event without scope', l.level, l.instance_id, l.scope_id, NULL, l.sequence,
+        'No scope has this id.'
+    FROM last l
+    WHERE NOT EXISTS (SELECT FROM instance_features.scope s
+        WHERE s.level = l.level AND s.instance_id = l.instance_id AND s.id = l.scope_id)
+    UNION ALL
+    SELECT 'setting without event', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
+        'No event of this scope and sequence sets the feature.'
+    FROM instance_features.setting t
+    WHERE NOT EXISTS (SELECT FROM instance_features.event e
+        WHERE e.level = t.level AND e.instance_id = t.instance_id AND e.scope_id = t.scope_id AND e.sequence = t.sequence
+            AND e.feature = t.feature AND e.value IS NOT NULL)
+    UNION ALL
+    SELECT 'setting differs from events', coalesce(t.level, r.level), coalesce(t.instance_id, r.instance_id), coalesce(t.scope_id, r.scope_id),
+        coalesce(t.feature, r.feature), coalesce(t.sequence, r.sequence),
+        format('The setting is %s, the last event set %s.', coalesce(t.value::text, 'missing'), coalesce(r.value::text, 'nothing'))
+    FROM instance_features.setting t
+    FULL JOIN replayed r ON r.level = t.level AND r.instance_id = t.instance_id AND r.scope_id = t.scope_id AND r.feature = t.feature
+    WHERE t.value IS DISTINCT FROM r.value
+    UNION ALL
+    SELECT 'unknown feature', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
+        'No definition has this key.'
+    FROM instance_features.setting t
+    WHERE NOT EXISTS (SELECT FROM instance_features.definition f WHERE f.key = t.feature)
+    UNION ALL
+    SELECT 'value not allowed', t.level, t.instance_id, t.scope_id, t.feature, t.sequence, v.violation
+    FROM instance_features.setting t
+    JOIN instance_features.definition f ON f.key = t.feature,
+    LATERAL instance_features.feature_value_violation(t.value, f.value_type::text,
+        CASE WHEN f.stage <> 'removed'::@extschema@.feature_stage THEN f.allowed_values END) v(violation)
+    WHERE v.violation IS NOT NULL
+    UNION ALL
+    SELECT 'ambiguous name', NULL, NULL, NULL, f.key, NULL,
+        format('%s is also the key or JSON name of %s.', n.name, g.key)
+    FROM instance_features.definition f,
+    LATERAL (VALUES (f.key), (f.json_name)) n(name)
+    JOIN instance_features.definition g ON g.json_name = n.name OR g.key = n.name
+    WHERE g.key <> f.key OR g.builtin <> f.builtin
+    UNION ALL
+    SELECT 'trigger missing or not ALWAYS', NULL, NULL, NULL, NULL, NULL,
+        format('Trigger %s of table instance_features.%s must be enabled ALWAYS.', r.tgname, r.relname)
+    FROM tracked r
+    WHERE NOT EXISTS (SELECT FROM pg_trigger t
+        WHERE t.tgrelid = r.oid AND t.tgname = r.tgname AND t.tgenabled = 'A'
+            AND t.tgfoid = 'instance_features.track_changes()'::regprocedure)
+    UNION ALL
+    SELECT 'table altered', NULL, NULL, NULL, NULL, NULL, a.problem
+    FROM instance_features.altered_tables() a(problem)
+    UNION ALL
+    SELECT 'member not owned by the bootstrap superuser', NULL, NULL, NULL, NULL, NULL,
+        format('%s belongs to %s.', pg_describe_object(m.classid, m.objid, 0), m.owner::regrole)
+    FROM member m
+    WHERE m.owner <> 10
+    ORDER BY 2 NULLS FIRST, 3, 4, 5 NULLS FIRST, 6, 1;
+END;
+COMMENT ON FUNCTION instance_features.check_tables() IS
+    'internal: what check_instance_features() does';
+
+CREATE FUNCTION @extschema@.check_instance_features(
+    OUT problem text,
+    OUT level text,
+    OUT instance_id text,
+    OUT scope_id text,
+    OUT feature text,
+    OUT sequence bigint,
+    OUT detail text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.problem, c.level, c.instance_id, c.scope_id, c.feature, c.sequence, c.detail
+    FROM instance_features.check_tables() c;
+END;
+COMMENT ON FUNCTION @extschema@.check_instance_features() IS
+    'one row for each inconsistency in the extension''s tables, none if all is well';
+
+--
+-- Rights.  All members belong to the bootstrap superuser, whoever creates the
+-- extension, so that nobody else can alter or replace what others call.  The
+-- owner of the database gets what dumps, restores and repairs need.
+--
+DO $$
+DECLARE
+    member record;
+BEGIN
+    FOR member IN
+        SELECT i.type, i.identity
+        FROM pg_extension x
+        JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.deptype = 'e',
+        LATERAL pg_identify_object(d.classid, d.objid, 0) i
+        WHERE x.extname = 'instance_features'
+            AND i.type IN ('schema', 'table', 'view', 'function', 'type', 'composite type', 'operator', 'operator class', 'operator family')
+            AND NOT EXISTS (SELECT FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND (t.typelem <> 0 AND t.typlen = -1 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind <> 'c')))
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO %s',
+            CASE member.type WHEN 'composite type' THEN 'type' ELSE member.type END,
+            member.identity, 10::oid::regrole);
+    END LOOP;
+END
+$$;
+
+GRANT USAGE ON SCHEMA instance_features TO PUBLIC, pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE
+    ON instance_features.scope, instance_features.feature, instance_features.setting, instance_features.event
+    TO pg_database_owner;
+GRANT SELECT
+    ON instance_features.definition, instance_features.instance, instance_features.effective_feature, instance_features.feature_usage
+    TO PUBLIC;

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * generation.h
+ *	  When what a session remembers of the features is out of date.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_GENERATION_H
+#define INSTANCE_FEATURES_GENERATION_H
+
+/*
+ * Incremented whenever a previously returned answer may have become stale.
+ * Written by generation.c alone.
+ */
+extern uint64 cache_generation;
+
+/* The same for cached scopes, and for cached definitions. */
+extern uint64 data_generation;
+extern uint64 definitions_generation;
+
+/* How often the two above have advanced. */
+extern uint64 invalidation_count;
+
+/* Called whenever cache_generation has advanced: see instance_features.h. */
+typedef void (*CacheCallback) (void *arg);
+
+extern void generation_init(void);
+extern void generation_prepare(void);
+extern void generation_advance(void);
+extern void generation_invalidate(bool definitions);
+extern void generation_register_callback(CacheCallback callback, void *arg);
+extern void generation_unregister_callback(CacheCallback callback, void *arg);
+
+extern void write_begins(void);
+extern void write_ends(bool definitions);
+extern bool write_is_pending(void);
+
+#endif							/* INSTANCE_FEATURES_GENERATION_H */

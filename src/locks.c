@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * locks.c
+ *	  The locks of those who change features.
+ *
+ * One order for all: first the definitions, then the rows of the scopes, which
+ * are ordered by compare_scope_names().  All locks last until the transaction
+ * ends, and none is taken before the caller's right was checked.
+ *
+ * The definitions are locked by locking table feature.
+ *		RowExclusiveLock		everybody who changes a scope: the definitions
+ *								cannot change so as to invalidate settings
+ *		ShareUpdateExclusiveLock	whoever changes a definition in a way that
+ *								invalidates no setting: one at a time
+ *		ShareRowExclusiveLock	whoever drops a definition or narrows it: one
+ *								at a time, and no scope is changed meanwhile
+ *
+ * The last one conflicts with every transaction that has changed a flag and is
+ * still open.  Who waits for it in the lock queue holds up everybody who comes
+ * later, so nobody waits there for more than EXCLUSION_QUEUE_TIME; then the
+ * others go first for as long.  Whoever has that lock waits for nothing else.
+ *
+ * Rows are found by what is committed now.  In an isolation level with a
+ * single snapshot, a row that this snapshot does not show raises
+ * serialization_failure, as for an UPDATE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "compat.h"
+#include "locks.h"
+#include "tableread.h"
+
+/* Milliseconds. */
+#define EXCLUSION_QUEUE_TIME 100
+#define EXCLUSION_TIME_LIMIT 10000
+
+void
+definitions_hold(void)
+{
+	LockRelationOid(table_oid(TABLE_FEATURE), RowExclusiveLock);
+}
+
+void
+definitions_lock(void)
+{
+	LockRelationOid(table_oid(TABLE_FEATURE), ShareUpdateExclusiveLock);
+}
+
+/*
+ * Try to lock the definitions against writers and run the callback, in a
+ * subtransaction.  False if a lock was not to be had in time; then nothing was
+ * done.
+ */
+static bool
+try_exclusion(DefinitionsCallback callback, void *arg)
+{
+	MemoryContext caller_cxt = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_cxt);
+	PG_TRY();
+	{
+		int			guc_level = NewGUCNestLevel();
+
+		(void) set_config_option("lock_timeout",
+								 CppAsString2(EXCLUSION_QUEUE_TIME),
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+		LockRelationOid(table_oid(TABLE_FEATURE), ShareRowExclusiveLock);
+		AtEOXact_GUC(true, guc_level);
+
+		callback(arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_cxt);
+		CurrentResourceOwner = caller_owner;
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(caller_cxt);
+		edata = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_cxt);
+		CurrentResourceOwner = caller_owner;
+		if (edata->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(edata);
+		FreeErrorData(edata);
+	}
+	PG_END_TRY();
+
+	return done;
+}
+
+/*
+ * Run the callback with the definitions locked against writers.  The callback
+ * must not wait for locks: where it would, it raises lock_not_available, and
+ * is run again.  Raises lock_not_available after lock_timeout, or after
+ * EXCLUSION_TIME_LIMIT without one.
+ */
+void
+definitions_exclude_writers(DefinitionsCallback callback, void *arg)
+{
+	int			limit = LockTimeout > 0 ? LockTimeout : EXCLUSION_TIME_LIMIT;
+	TimestampTz start = GetCurrentTimestamp();
+
+	while (!try_exclusion(callback, arg))
+	{
+		if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), limit))
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("could not lock the definitions of features within %d ms",
+							limit),
+					 errdetail("Transactions that have changed features are still open."),
+					 errhint("Try again, or set lock_timeout to wait longer.")));
+		elog(DEBUG2, "instance_features: the definitions are in use, trying again");
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 EXCLUSION_QUEUE_TIME, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Finds the place of the row that "arg" names.  False if there is none. */
+typedef bool (*FindRow) (Snapshot snapshot, const void *arg, ItemPointer tid);
+
+static bool
+find_scope_row(Snapshot snapshot, const void *arg, ItemPointer tid)
+{
+	ScopeRow	row;
+
+	return read_scope(snapshot, arg, &row, tid);
+}
+
+static bool
+find_definition_row(Snapshot snapshot, const void *arg, ItemPointer tid)
+{
+	return read_definition_place(snapshot, arg, tid);
+}
+
+static void
+report_concurrent_change(const char *kind)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent %s", kind)));
+}
+
+/*
+ * Lock the row that "arg" names and put it into "slot".  False if there is
+ * none.
+ */
+static bool
+lock_row(Relation rel, FindRow find, const void *arg, LockTupleMode mode,
+		 LockWaitPolicy wait_policy, TupleTableSlot *slot)
+{
+	bool		one_snapshot = IsolationUsesXactSnapshot();
+
+	for (;;)
+	{
+		Snapshot	snapshot = begin_read();
+		ItemPointerData tid;
+		TM_FailureData failure;
+		TM_Result	result;
+		bool		found = find(snapshot, arg, &tid);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!found)
+		{
+			end_read(snapshot);
+			if (!one_snapshot)
+				return false;
+			snapshot = RegisterSnapshot(GetTransactionSnapshot());
+			found = find(snapshot, arg, &tid);
+			end_read(snapshot);
+			if (found)
+				report_concurrent_change("delete");
+			return false;
+		}
+
+		result = table_tuple_lock(rel, &tid, snapshot, slot,
+								  GetCurrentCommandId(false), mode,
+								  wait_policy,
+								  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+								  &failure);
+		end_read(snapshot);
+		if (result == TM_Ok)
+		{
+			if (!one_snapshot)
+				return true;
+			snapshot = RegisterSnapshot(GetTransactionSnapshot());
+			found = table_tuple_satisfies_snapshot(rel, slot, snapshot);
+			UnregisterSnapshot(snapshot);
+			if (!found)
+				report_concurrent_change("update");
+			return true;
+		}
+		if (result == TM_SelfModified || result == TM_Invisible)
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					 errmsg("row to be changed in table \"%s.%s\" was already changed by a trigger of the current command",
+							EXTENSION_SCHEMA, RelationGetRelationName(rel))));
+		if (one_snapshot)
+			report_concurrent_change(result == TM_Deleted ? "delete" :
+									 "update");
+		elog(DEBUG2, "instance_features: a row of table \"%s\" is gone, looking again",
+			 RelationGetRelationName(rel));
+	}
+}
+
+/*
+ * Lock the row of a scope until the transaction ends, after waiting for others
+ * that have it locked, unless the policy is not to wait.  False if the scope
+ * has no row.
+ */
+bool
+scope_row_lock(const ScopeName *name, LockTupleMode mode,
+			   LockWaitPolicy wait_policy, ScopeTuple *scope)
+{
+	Relation	rel = open_table(TABLE_SCOPE, RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+
+	memset(scope, 0, sizeof(ScopeTuple));
+	while (lock_row(rel, find_scope_row, name, mode, wait_policy, slot))
+	{
+		bool		should_free;
+		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
+		char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+
+		/* Direct DML may have renamed it while we waited. */
+		scope->stored = strlen(id) == name->len &&
+			memcmp(id, name->id, name->len) == 0;
+		scope->tid = slot->tts_tid;
+		get_scope_row(tuple, rel, &scope->row);
+		if (should_free)
+			heap_freetuple(tuple);
+		if (scope->stored)
+			break;
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+
+	return scope->stored;
+}
+
+/*
+ * Lock the row of a definition against all others, and find its place.  False
+ * if there is no such definition.
+ */
+bool
+definition_row_lock(const char *key, LockWaitPolicy wait_policy,
+					ItemPointer tid)
+{
+	Relation	rel = open_table(TABLE_FEATURE, RowExclusiveLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found;
+
+	found = lock_row(rel, find_definition_row, key, LockTupleExclusive,
+					 wait_policy, slot);
+	if (found)
+		*tid = slot->tts_tid;
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(rel, NoLock);
+
+	return found;
+}
