@@ -35,7 +35,6 @@
 #include "argument.h"
 #include "change.h"
 #include "errors.h"
-#include "generation.h"
 #include "request.h"
 #include "tableread.h"
 #include "tablewriter.h"
@@ -60,21 +59,6 @@ prevent_command(const char *function)
 }
 
 /*
- * Raise object_not_in_prerequisite_state if a scope without a row has settings
- * or events.  A row would bring them into force.
- */
-static void
-check_no_rows_without_scope(const ScopeName *name)
-{
-	Snapshot	snapshot = begin_read();
-	bool		found = has_rows_without_scope(snapshot, name);
-
-	end_read(snapshot);
-	if (found)
-		report_rows_without_scope(name);
-}
-
-/*
  * Lock a scope that the current role has a permission on, and hold the
  * definitions, until the transaction ends.  A scope that exists implicitly has
  * no row to be locked; then scope->stored is false.  Returns false if there is
@@ -87,34 +71,46 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 {
 	for (;;)
 	{
-		const CachedScope *cached = cache_find_scope(name);
-		ScopeRow	row;
+		/* The snapshot keeps the row's place from being used again. */
+		Snapshot	snapshot = begin_read();
+		bool		locked;
 
 		CHECK_FOR_INTERRUPTS();
-		if (cached == NULL)
+		memset(scope, 0, sizeof(ScopeTuple));
+		scope->row.change_date = scope->row.creation_date = NO_DATE;
+		scope->stored = read_scope(snapshot, name, &scope->row, &scope->tid);
+		if (!scope->stored && !scope_exists_implicitly(name))
+		{
+			end_read(snapshot);
+			scope_row_check_absence(name);
 			return false;
-		row = cached->row;
-		check_permission(name, &row, permission);
+		}
+		if (scope->row.dropped)
+		{
+			end_read(snapshot);
+			return false;
+		}
+		check_permission(name, &scope->row, permission);
 
 		definitions_hold();
-		if (scope_row_lock(name, mode, wait_policy, scope))
+		if (scope->stored)
+			locked = scope_row_lock(name, snapshot, mode, wait_policy, scope);
+		else
 		{
-			if (scope->row.dropped)
-				return false;
-
-			/* Its owner may be another one by now. */
-			check_permission(name, &scope->row, permission);
-			return true;
+			scope_row_check_absence(name);
+			if (has_rows_without_scope(snapshot, name))
+				report_rows_without_scope(name);
+			locked = true;
 		}
-		if (scope_exists_implicitly(name))
-		{
-			scope->row.change_date = scope->row.creation_date = NO_DATE;
-			check_no_rows_without_scope(name);
-			return true;
-		}
+		end_read(snapshot);
+		if (!locked)
+			continue;
 
-		/* Dropped meanwhile: have the cache see so, ahead of the message. */
-		generation_invalidate(false);
+		/* It may have been dropped, or given to another role. */
+		if (scope->row.dropped)
+			return false;
+		check_permission(name, &scope->row, permission);
+		return true;
 	}
 }
 

@@ -473,7 +473,7 @@ purge_scope(const ScopeName *name, TimestampTz before)
 	if (!has_event_before(name, before))
 		return 0;
 	definitions_hold();
-	if (!scope_row_lock(name, LockTupleNoKeyExclusive, LockWaitBlock, &scope))
+	if (!scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
 		return 0;
 
 	replay = replay_events(name, PG_INT64_MAX, before - 1);

@@ -119,8 +119,7 @@ create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
 		*details = scope_details(name, &row);
 
 		definitions_hold();
-		if (scope_row_lock(name, LockTupleNoKeyExclusive, LockWaitBlock,
-						   &scope))
+		if (scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
 		{
 			if (!scope.row.dropped)
 				return false;

@@ -142,23 +142,6 @@ definitions_exclude_writers(DefinitionsCallback callback, void *arg)
 	}
 }
 
-/* Finds the place of the row that "arg" names.  False if there is none. */
-typedef bool (*FindRow) (Snapshot snapshot, const void *arg, ItemPointer tid);
-
-static bool
-find_scope_row(Snapshot snapshot, const void *arg, ItemPointer tid)
-{
-	ScopeRow	row;
-
-	return read_scope(snapshot, arg, &row, tid);
-}
-
-static bool
-find_definition_row(Snapshot snapshot, const void *arg, ItemPointer tid)
-{
-	return read_definition_place(snapshot, arg, tid);
-}
-
 static void
 report_concurrent_change(const char *kind)
 {
@@ -168,100 +151,127 @@ report_concurrent_change(const char *kind)
 }
 
 /*
- * Lock the row that "arg" names and put it into "slot".  False if there is
- * none.
+ * Lock the latest version of the row at "tid", which "snapshot" shows, and put
+ * it into "slot".  False if the row is gone: then the caller looks again.
  */
 static bool
-lock_row(Relation rel, FindRow find, const void *arg, LockTupleMode mode,
+lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
 		 LockWaitPolicy wait_policy, TupleTableSlot *slot)
 {
 	bool		one_snapshot = IsolationUsesXactSnapshot();
+	TM_FailureData failure;
+	TM_Result	result;
 
-	for (;;)
+	result = table_tuple_lock(rel, tid, snapshot, slot,
+							  GetCurrentCommandId(false), mode, wait_policy,
+							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	if (result == TM_Ok)
 	{
-		Snapshot	snapshot = begin_read();
-		ItemPointerData tid;
-		TM_FailureData failure;
-		TM_Result	result;
-		bool		found = find(snapshot, arg, &tid);
-
-		CHECK_FOR_INTERRUPTS();
-		if (!found)
-		{
-			end_read(snapshot);
-			if (!one_snapshot)
-				return false;
-			snapshot = RegisterSnapshot(GetTransactionSnapshot());
-			found = find(snapshot, arg, &tid);
-			end_read(snapshot);
-			if (found)
-				report_concurrent_change("delete");
-			return false;
-		}
-
-		result = table_tuple_lock(rel, &tid, snapshot, slot,
-								  GetCurrentCommandId(false), mode,
-								  wait_policy,
-								  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
-								  &failure);
-		end_read(snapshot);
-		if (result == TM_Ok)
-		{
-			if (!one_snapshot)
-				return true;
-			snapshot = RegisterSnapshot(GetTransactionSnapshot());
-			found = table_tuple_satisfies_snapshot(rel, slot, snapshot);
-			UnregisterSnapshot(snapshot);
-			if (!found)
-				report_concurrent_change("update");
-			return true;
-		}
-		if (result == TM_SelfModified || result == TM_Invisible)
-			ereport(ERROR,
-					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-					 errmsg("row to be changed in table \"%s.%s\" was already changed by a trigger of the current command",
-							EXTENSION_SCHEMA, RelationGetRelationName(rel))));
 		if (one_snapshot)
-			report_concurrent_change(result == TM_Deleted ? "delete" :
-									 "update");
-		elog(DEBUG2, "instance_features: a row of table \"%s\" is gone, looking again",
-			 RelationGetRelationName(rel));
+		{
+			Snapshot	own = RegisterSnapshot(GetTransactionSnapshot());
+			bool		seen = table_tuple_satisfies_snapshot(rel, slot, own);
+
+			UnregisterSnapshot(own);
+			if (!seen)
+				report_concurrent_change("update");
+		}
+		return true;
 	}
+	if (result == TM_SelfModified || result == TM_Invisible)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("row to be changed in table \"%s.%s\" was already changed by a trigger of the current command",
+						EXTENSION_SCHEMA, RelationGetRelationName(rel))));
+	if (one_snapshot)
+		report_concurrent_change(result == TM_Deleted ? "delete" : "update");
+	elog(DEBUG2, "instance_features: a row of table \"%s\" is gone, looking again",
+		 RelationGetRelationName(rel));
+	return false;
 }
 
 /*
- * Lock the row of a scope until the transaction ends, after waiting for others
- * that have it locked, unless the policy is not to wait.  False if the scope
- * has no row.
+ * Lock the row of a scope, of which scope->tid is a version that "snapshot"
+ * shows, until the transaction ends, after waiting for others that have it
+ * locked, unless the policy is not to wait.  Reads it again.  False if it is
+ * gone: then the caller looks again.
  */
 bool
-scope_row_lock(const ScopeName *name, LockTupleMode mode,
+scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 			   LockWaitPolicy wait_policy, ScopeTuple *scope)
 {
 	Relation	rel = open_table(TABLE_SCOPE, RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		locked = lock_row(rel, snapshot, &scope->tid, mode,
+								  wait_policy, slot);
 
-	memset(scope, 0, sizeof(ScopeTuple));
-	while (lock_row(rel, find_scope_row, name, mode, wait_policy, slot))
+	if (locked)
 	{
 		bool		should_free;
 		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		char	   *id = get_text_column(tuple, Anum_scope_id, rel);
 
 		/* Direct DML may have renamed it while we waited. */
-		scope->stored = strlen(id) == name->len &&
+		locked = strlen(id) == name->len &&
 			memcmp(id, name->id, name->len) == 0;
 		scope->tid = slot->tts_tid;
 		get_scope_row(tuple, rel, &scope->row);
 		if (should_free)
 			heap_freetuple(tuple);
-		if (scope->stored)
-			break;
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 
-	return scope->stored;
+	return locked;
+}
+
+/*
+ * Raise serialization_failure if the transaction's only snapshot shows a row
+ * of a scope that has none now.
+ */
+void
+scope_row_check_absence(const ScopeName *name)
+{
+	Snapshot	snapshot;
+	ScopeRow	row;
+	bool		found;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	found = read_scope(snapshot, name, &row, NULL);
+	UnregisterSnapshot(snapshot);
+	if (found)
+		report_concurrent_change("delete");
+}
+
+/*
+ * Find the row of a scope and lock it, waiting for others.  False if the scope
+ * has no row.
+ */
+bool
+scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
+						ScopeTuple *scope)
+{
+	for (;;)
+	{
+		Snapshot	snapshot = begin_read();
+		bool		locked = false;
+
+		CHECK_FOR_INTERRUPTS();
+		scope->stored = read_scope(snapshot, name, &scope->row, &scope->tid);
+		if (scope->stored)
+			locked = scope_row_lock(name, snapshot, mode, LockWaitBlock,
+									scope);
+		end_read(snapshot);
+		if (locked)
+			return true;
+		if (!scope->stored)
+		{
+			scope_row_check_absence(name);
+			return false;
+		}
+	}
 }
 
 /*
@@ -275,13 +285,32 @@ definition_row_lock(const char *key, LockWaitPolicy wait_policy,
 	Relation	rel = open_table(TABLE_FEATURE, RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool		found;
+	bool		locked;
 
-	found = lock_row(rel, find_definition_row, key, LockTupleExclusive,
-					 wait_policy, slot);
-	if (found)
+	do
+	{
+		Snapshot	snapshot = begin_read();
+
+		CHECK_FOR_INTERRUPTS();
+		found = read_definition_place(snapshot, key, tid);
+		locked = found && lock_row(rel, snapshot, tid, LockTupleExclusive,
+								   wait_policy, slot);
+		end_read(snapshot);
+	} while (found && !locked);
+
+	if (locked)
 		*tid = slot->tts_tid;
+	else if (IsolationUsesXactSnapshot())
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+		bool		seen = read_definition_place(snapshot, key, tid);
+
+		UnregisterSnapshot(snapshot);
+		if (seen)
+			report_concurrent_change("delete");
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, NoLock);
 
-	return found;
+	return locked;
 }

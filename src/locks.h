@@ -9,6 +9,7 @@
 #define INSTANCE_FEATURES_LOCKS_H
 
 #include "nodes/lockoptions.h"
+#include "utils/snapshot.h"
 
 #include "tables.h"
 
@@ -27,8 +28,12 @@ extern void definitions_hold(void);
 extern void definitions_lock(void);
 extern void definitions_exclude_writers(DefinitionsCallback callback,
 										void *arg);
-extern bool scope_row_lock(const ScopeName *name, LockTupleMode mode,
-						   LockWaitPolicy wait_policy, ScopeTuple *scope);
+extern bool scope_row_lock(const ScopeName *name, Snapshot snapshot,
+						   LockTupleMode mode, LockWaitPolicy wait_policy,
+						   ScopeTuple *scope);
+extern void scope_row_check_absence(const ScopeName *name);
+extern bool scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
+									ScopeTuple *scope);
 extern bool definition_row_lock(const char *key, LockWaitPolicy wait_policy,
 								ItemPointer tid);
 

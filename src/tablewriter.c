@@ -261,6 +261,10 @@ writer_insert_new(TableWriter *writer, FeatureTable table,
 		report_suppressed_row(target);
 	check_row(writer, target, CMD_INSERT);
 
+	/*
+	 * A conflict is expected so rarely that we find it by inserting, rather
+	 * than by looking first.
+	 */
 	for (;;)
 	{
 		ItemPointerData conflict;
@@ -268,10 +272,6 @@ writer_insert_new(TableWriter *writer, FeatureTable table,
 		bool		failed = false;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!check_index_constraints(target->info, target->slot, estate,
-									 &conflict, arbiters))
-			return false;
-
 		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 		table_tuple_insert_speculative(target->rel, target->slot,
 									   writer->command_id, 0, NULL, token);
@@ -282,7 +282,11 @@ writer_insert_new(TableWriter *writer, FeatureTable table,
 		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 		if (!failed)
 			break;
+
 		list_free(recheck);
+		if (!check_index_constraints(target->info, target->slot, estate,
+									 &conflict, arbiters))
+			return false;
 	}
 
 	ExecARInsertTriggers(estate, target->info, target->slot, recheck,
