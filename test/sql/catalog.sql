@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(21);
+SELECT plan(23);
 
 -- Every object of the extension, as pg_depend has it, with its parts.
 CREATE TEMP VIEW member AS
@@ -22,16 +22,23 @@ SELECT is_empty($$
         AND NOT (classid = 'pg_type'::regclass AND objid IN (SELECT oid FROM pg_type WHERE typelem <> 0 OR typrelid IN (SELECT oid FROM pg_class WHERE relkind <> 'c')))
         AND NOT (classid = 'pg_class'::regclass AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'c'))$$,
     'every object has a comment');
+-- Everything that is no writer is a reader.
 SELECT is_empty($$
-    SELECT proname FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
-    WHERE NOT (proname ~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|instance_features_version$|(instance|system)_feature_history)' AND provolatile = 's' AND (proparallel = 's' OR prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c'))
-        OR proname !~ '^(get_|check_|export_|feature_(enabled|value|text|integer|number)$|instance_features_version$|(instance|system)_feature_history)' AND provolatile = 'v' AND proparallel = CASE proname WHEN 'instance_features_stats' THEN 'r' ELSE 'u' END::"char")$$,
-    'readers are STABLE PARALLEL SAFE, writers VOLATILE PARALLEL UNSAFE');
+    SELECT objid::regprocedure FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+    WHERE proname ~ '^((set|reset)_(system|instance)_features|set_feature_stage|(create|drop)_instance|(define|alter|drop)_feature|alter_(system|instance)_owner|apply_features|revert_instance_features|purge_feature_events|feature_service|track_changes)$'
+        AND NOT (provolatile = 'v' AND proparallel = 'u')$$,
+    'writers are VOLATILE PARALLEL UNSAFE');
+SELECT is_empty($$
+    SELECT objid::regprocedure FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
+    WHERE proname !~ '^((set|reset)_(system|instance)_features|set_feature_stage|(create|drop)_instance|(define|alter|drop)_feature|alter_(system|instance)_owner|apply_features|revert_instance_features|purge_feature_events|feature_service|track_changes)$'
+        AND NOT (provolatile = CASE WHEN proname IN ('builtin_features', 'feature_value_violation') THEN 'i' WHEN proname = 'instance_features_stats' THEN 'v' ELSE 's' END::"char"
+            AND (prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c') OR proparallel = CASE proname WHEN 'instance_features_stats' THEN 'r' ELSE 's' END::"char"))$$,
+    'readers are STABLE PARALLEL SAFE, but for constants, which are IMMUTABLE');
 SELECT is((SELECT count(*) FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid WHERE prosecdef), 0::bigint, 'no function is SECURITY DEFINER');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc JOIN member ON classid = 'pg_proc'::regclass AND objid = oid
-    WHERE proowner <> (SELECT extowner FROM pg_extension WHERE extname = 'instance_features')$$, 'functions belong to the extension''s owner');
+    WHERE proowner <> 10$$, 'functions belong to the bootstrap superuser');
 SELECT is_empty($$SELECT oid::regclass FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
-    WHERE relowner <> (SELECT extowner FROM pg_extension WHERE extname = 'instance_features')$$, 'and tables');
+    WHERE relowner <> 10$$, 'tables and views belong to the bootstrap superuser');
 SELECT results_eq($$SELECT c.oid::regclass::text COLLATE "C" FROM pg_class c, pg_extension e WHERE extname = 'instance_features' AND c.oid = ANY (extconfig) ORDER BY 1$$,
     $$VALUES ('instance_features.event' COLLATE "C"), ('instance_features.feature'), ('instance_features.scope'), ('instance_features.setting')$$,
     'pg_dump dumps the tables');
@@ -39,7 +46,7 @@ SELECT results_eq($$SELECT enumlabel::text COLLATE "C" FROM pg_enum WHERE enumty
     $$VALUES ('default' COLLATE "C"), ('system'), ('instance'), ('organization'), ('user')$$, 'the sources in their order');
 
 -- The five features of the page, whole.
-SELECT results_eq($$SELECT key COLLATE "default", json_name COLLATE "default", value_type COLLATE "default", default_value, md5(description) FROM instance_features.feature ORDER BY 1$$, $$
+SELECT results_eq($$SELECT key COLLATE "default", json_name COLLATE "default", value_type::text, default_value, md5(description) FROM instance_features.definition WHERE builtin ORDER BY 1$$, $$
     SELECT key, json_name, 'boolean', 'false'::jsonb, md5(description) FROM (VALUES
         ('login_default_org', 'loginDefaultOrg', 'The login UI will use the settings of the default org (and not from the instance) if no organization context is set'),
         ('oidc_legacy_introspection', 'oidcLegacyIntrospection', 'We have recently refactored the introspection endpoint for performance reasons. This feature can be used to rollback to the legacy implementation if unexpected bugs arise. Please raise an issue if you needed to enable this feature.'),
@@ -47,19 +54,20 @@ SELECT results_eq($$SELECT key COLLATE "default", json_name COLLATE "default", v
         ('oidc_trigger_introspection_projections', 'oidcTriggerIntrospectionProjections', 'Enable projection triggers during an introspection request. This can act as workaround if there are noticeable consistency issues in the introspection response but can have an impact on performance. We are planning to remove triggers for introspection requests in the future. Please raise an issue if you needed to enable this feature.'),
         ('user_schema', 'userSchema', 'User Schemas allow to manage data schemas of user. If the flag is enabled, you''ll be able to use the new API and its features. Note that it is still in an early stage.')) v(key, json_name, description) ORDER BY 1$$,
     'the five built-in features with the page''s descriptions');
+SELECT is_empty('TABLE instance_features.feature', 'a fresh installation has no row of a definition');
 
 -- Constraints against what would make readers fail.
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('planet', 'a', 10, 0, now(), now())$$, '23514', NULL, 'there are two levels');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('system', 'a', 10, 0, now(), now())$$, '23514', NULL, 'there is one system');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 10, 0, now(), now())$$, '23514', NULL, 'an id is not empty');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', repeat('x', 201), 10, 0, now(), now())$$, '23514', NULL, 'nor too long');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 10, -1, now(), now())$$, '23514', NULL, 'a sequence is not negative');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 10, 0, 'infinity', now())$$, '23514', NULL, 'a time is finite');
-SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', NULL, 0, now(), now())$$, '23514', NULL, 'a scope has an owner');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('planet', '', 'a', NULL, 0, now(), now())$$, '23514', NULL, 'there are two levels');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('system', '', 'a', NULL, 0, now(), now())$$, '23514', NULL, 'there is one system');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', '', NULL, 0, now(), now())$$, '23514', NULL, 'an id is not empty');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', repeat('x', 201), NULL, 0, now(), now())$$, '23514', NULL, 'nor too long');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 'a', NULL, -1, now(), now())$$, '23514', NULL, 'a sequence is not negative');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', '', 'a', NULL, 0, 'infinity', now())$$, '23514', NULL, 'a time is finite');
+SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 'b', NULL, 0, now(), now())$$, '23514', NULL, 'an instance is of no instance');
 SELECT throws_ok($$INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('A', 'a', 'boolean', 'true')$$, '23514', NULL, 'a key is in snake_case');
 
 SELECT create_instance('a') AS ignored \gset
-SELECT is(pg_temp.try($$UPDATE instance_features.scope SET owner = NULL$$), '23514 | invalid row for table "instance_features.scope": level "instance", id "a" | Only the instance "default", when dropped, has no owner.', 'an UPDATE is checked, and told what is wrong');
+SELECT is(pg_temp.try($$UPDATE instance_features.scope SET dropped = true RETURNING id$$), '23514 | invalid row for table "instance_features.scope": level "instance", id "a" | Only the instance "default" has a row when it is dropped.', 'an UPDATE is checked, and told what is wrong');
 
 -- Plans: a constant call is evaluated once, and plans stay parallel.
 SET LOCAL max_parallel_workers_per_gather = 2;

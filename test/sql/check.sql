@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(21);
+SELECT plan(31);
 
 CREATE ROLE alice;
 CREATE FUNCTION pg_temp.problems() RETURNS text LANGUAGE sql AS $$
@@ -42,18 +42,45 @@ ROLLBACK TO healthy;
 DELETE FROM instance_features.setting WHERE feature = 'oidc_token_exchange';
 SELECT is(pg_temp.problems(), 'setting differs from events instance a oidc_token_exchange 7 The setting is missing, the last event set false.', 'a missing setting');
 ROLLBACK TO healthy;
-INSERT INTO instance_features.setting VALUES ('instance', 'a', 'login_default_org', 'true', 5, now());
+INSERT INTO instance_features.setting VALUES ('instance', '', 'a', 'login_default_org', 'true', 5, now());
 SELECT is(pg_temp.problems() ~ 'setting without event instance a login_default_org 5', true, 'a setting that no event made');
 SELECT is(pg_temp.problems() ~ 'setting differs from events instance a login_default_org 5 The setting is true, the last event set nothing.', true, 'after the reset that removed it');
 ROLLBACK TO healthy;
-UPDATE instance_features.scope SET owner = 1::oid WHERE id = 'a';
-SELECT is(pg_temp.problems(), 'dangling owner instance a The role with OID 1 does not exist.', 'a role that does not exist');
+UPDATE instance_features.scope SET owner = '"nobody at all"' WHERE id = 'a';
+SELECT is(pg_temp.problems(), 'owner without role instance a The role "nobody at all" does not exist.', 'a role that does not exist');
 ROLLBACK TO healthy;
-DELETE FROM instance_features.feature WHERE key = 'oidc_token_exchange';
-SELECT is(pg_temp.problems(), 'unknown feature instance a oidc_token_exchange 7 No definition has this key.', 'a definition that is gone');
+SELECT define_feature('color', '"red"'), set_instance_features('{"color": "blue"}', 'a') \g /dev/null
+SELECT is(pg_temp.problems(), 'none', 'a setting of a defined feature is no problem');
+SAVEPOINT defined;
+DELETE FROM instance_features.feature WHERE key = 'color';
+SELECT is(pg_temp.problems(), 'unknown feature instance a color 8 No definition has this key.', 'a definition that is gone');
+ROLLBACK TO defined;
+UPDATE instance_features.feature SET value_type = 'integer' WHERE key = 'color';
+SELECT is(pg_temp.problems(), 'value not allowed instance a color 8 It is a string, but the feature''s type is integer.', 'a value of another type');
+ROLLBACK TO defined;
+UPDATE instance_features.feature SET allowed_values = '["red", "green"]' WHERE key = 'color';
+SELECT is(pg_temp.problems(), 'value not allowed instance a color 8 "blue" is not one of the allowed ["red", "green"].', 'a value that is not allowed');
 ROLLBACK TO healthy;
-UPDATE instance_features.feature SET value_type = 'integer' WHERE key = 'oidc_token_exchange';
-SELECT is(pg_temp.problems(), 'value of another type instance a oidc_token_exchange 7 false is no value of type integer.', 'a value of another type');
+INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('user_schema', 'other', 'integer', '7');
+SELECT is(pg_temp.problems() ~ 'ambiguous name user_schema user_schema is also the key or JSON name of user_schema.', true, 'a definition with the key of a built-in one');
+SELECT is(feature_enabled('user_schema', 'a'), true, 'a definition with the key of a built-in one is ignored');
+ROLLBACK TO healthy;
+INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('other', 'user_schema', 'boolean', 'true');
+SELECT is(pg_temp.problems() ~ 'ambiguous name other user_schema is also the key or JSON name of user_schema.', true, 'a JSON name that is another feature''s key');
+ROLLBACK TO healthy;
+ALTER TABLE instance_features.setting DISABLE TRIGGER track_end;
+SELECT is(pg_temp.problems(), 'trigger missing or not ALWAYS Trigger track_end of table instance_features.setting must be enabled ALWAYS.', 'a disabled trigger');
+ALTER TABLE instance_features.setting ENABLE TRIGGER track_end;
+SELECT is(pg_temp.problems(), 'trigger missing or not ALWAYS Trigger track_end of table instance_features.setting must be enabled ALWAYS.', 'a trigger that is enabled, but not ALWAYS');
+ROLLBACK TO healthy;
+DROP TRIGGER track_truncate_begin ON instance_features.feature;
+SELECT is(pg_temp.problems(), 'trigger missing or not ALWAYS Trigger track_truncate_begin of table instance_features.feature must be enabled ALWAYS.', 'a trigger that is gone');
+ROLLBACK TO healthy;
+ALTER TABLE instance_features.event SET UNLOGGED;
+SELECT is(pg_temp.problems(), 'table altered Table instance_features.event: It is not an ordinary, permanent table.', 'an altered table');
+ROLLBACK TO healthy;
+ALTER FUNCTION feature_enabled(text, text) OWNER TO alice;
+SELECT is(pg_temp.problems(), 'member not owned by the bootstrap superuser function feature_enabled(text,text) belongs to alice.', 'a function that was given away');
 ROLLBACK TO healthy;
 DELETE FROM instance_features.scope WHERE id = 'a';
 SELECT is(pg_temp.problems(), 'event without scope instance a 7 No scope has this id.', 'a scope that is gone');

@@ -15,15 +15,15 @@ SELECT is(pg_temp.try_as('stranger', 'SELECT export_features()'), '{"instances":
 -- A dry run says what would change.
 \set document '{"system": {"maxUsers": 7}, "instances": {"default": {"userSchema": false, "login_default_org": true}, "a": {"maxUsers": 5}, "new one": {"userSchema": true}, "empty": {}}}'
 CREATE TEMP VIEW wanted AS SELECT * FROM (VALUES
-    ('system', 'SYSTEM', 'login_default_org', 'true'::jsonb, NULL::jsonb, 2::bigint),
-    ('system', 'SYSTEM', 'max_users', NULL, '7', 3),
-    ('instance', 'a', 'max_users', NULL, '5', 1),
-    ('instance', 'default', 'login_default_org', NULL, 'true', 3),
-    ('instance', 'default', 'oidc_token_exchange', 'false', NULL, 4),
-    ('instance', 'default', 'user_schema', 'true', 'false', 5),
-    ('instance', 'empty', NULL, NULL, NULL, 0),
-    ('instance', 'new one', NULL, NULL, NULL, 0),
-    ('instance', 'new one', 'user_schema', NULL, 'true', 1)) v(level, scope_id, feature, old_value, value, sequence);
+    ('system', NULL, 'SYSTEM', 'login_default_org', 'true'::jsonb, NULL::jsonb, 2::bigint),
+    ('system', NULL, 'SYSTEM', 'max_users', NULL, '7', 3),
+    ('instance', 'a', 'a', 'max_users', NULL, '5', 1),
+    ('instance', 'default', 'default', 'login_default_org', NULL, 'true', 3),
+    ('instance', 'default', 'default', 'oidc_token_exchange', 'false', NULL, 4),
+    ('instance', 'default', 'default', 'user_schema', 'true', 'false', 5),
+    ('instance', 'empty', 'empty', NULL, NULL, NULL, 0),
+    ('instance', 'new one', 'new one', NULL, NULL, NULL, 0),
+    ('instance', 'new one', 'new one', 'user_schema', NULL, 'true', 1)) v(level, instance_id, scope_id, feature, old_value, value, sequence);
 CREATE TEMP TABLE done AS SELECT * FROM apply_features(:'document', dry_run => true);
 SELECT bag_eq('TABLE done', 'TABLE wanted', 'a dry run says what would change');
 SELECT is(export_features()->'instances', '{"a": {}, "b": {}, "default": {"userSchema": true, "oidcTokenExchange": false}}'::jsonb, 'and changes nothing');
@@ -91,7 +91,7 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"instances": {"": {}}}')$$), '22
 SELECT is(pg_temp.try(format('SELECT apply_features(%L)', jsonb_build_object('instances', jsonb_build_object(repeat('x', 201), '{}'::jsonb)))) ~ '^22023 \| instance id is too long', true, 'a long id');
 
 -- Settings of features that are no longer defined are left to check_instance_features().
-INSERT INTO instance_features.setting VALUES ('instance', 'b', 'lost', 'true', 1, now());
+INSERT INTO instance_features.setting VALUES ('instance', '', 'b', 'lost', 'true', 1, now());
 SELECT is(export_features()->'instances'->'b', '{}'::jsonb, 'the export leaves out what is not defined');
 SELECT is_empty($$SELECT * FROM apply_features('{"instances": {"b": {}}}')$$, 'and applying it leaves it alone');
 

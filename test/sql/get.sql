@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(37);
+SELECT plan(44);
 
 SELECT results_eq('SELECT feature, value, source::text, sequence, change_date FROM get_instance_features(true)',
     $$VALUES ('login_default_org', 'false'::jsonb, 'default', NULL::bigint, NULL::timestamptz),
@@ -10,7 +10,7 @@ SELECT results_eq('SELECT feature, value, source::text, sequence, change_date FR
              ('user_schema', 'false', 'default', NULL, NULL)$$,
     'with inheritance, a fresh instance has every feature''s default');
 SELECT is(pg_temp.try('SELECT get_instance_features()'), 'P0002 | instance "default" has no feature settings | Read it with inheritance to get the effective values.', 'without, it is not found');
-SELECT is(pg_temp.try('SELECT get_instance_features(NULL)'), pg_temp.try('SELECT get_instance_features(false)'), 'NULL is no inheritance');
+SELECT is(pg_temp.try('SELECT get_instance_features(NULL)'), '22023 | inheritance must not be null', 'NULL is neither inheritance nor none');
 SELECT is_empty('SELECT * FROM get_system_features()', 'a fresh system has no settings');
 SELECT is((SELECT count(*) FROM get_system_features(true)), 5::bigint, 'but defaults');
 
@@ -62,8 +62,14 @@ END $$;
 SELECT is((SELECT answers::text FROM pg_temp.answers()), '(f,t)', 'a change of the setting is seen by the next call in a function');
 SET instance_features.instance_id = 'none';
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), 'P0002 | instance "none" does not exist', 'an instance that does not exist');
-SELECT is(pg_temp.try('SET instance_features.instance_id = $$$$'), '22023 | invalid value for parameter "instance_features.instance_id": "" | An instance id must not be empty.', 'the setting cannot be empty');
-SELECT is(pg_temp.try(format('SET instance_features.instance_id = %L', repeat('x', 201))) ~ '^22023 .* An instance id must not be longer than 200 bytes.$', true, 'nor too long');
+SET instance_features.instance_id = '';
+SELECT is(pg_temp.try(q), '22023 | instance id must not be empty', 'an empty setting is an error when it is used: ' || q)
+FROM unnest(ARRAY[$$SELECT feature_enabled('user_schema')$$, 'SELECT get_instance_features(true)', 'SELECT get_instance_feature_details()',
+    $$SELECT set_instance_features('{"userSchema": true}')$$, 'SELECT reset_instance_features()', 'SELECT instance_feature_history()']) q;
+SELECT is(feature_enabled('user_schema', 'other'), true, 'an empty setting does not matter where an instance is named');
+SELECT set_config('instance_features.instance_id', repeat('x', 201), false) AS ignored \gset
+SELECT is(pg_temp.try(q), '22023 | instance id is too long | It has 201 bytes, and at most 200 are allowed.', 'an overlong setting is an error when it is used: ' || q)
+FROM unnest(ARRAY[$$SELECT feature_enabled('user_schema')$$, $$SELECT set_instance_features('{"userSchema": true}')$$]) q;
 RESET instance_features.instance_id;
 SELECT is(current_setting('instance_features.instance_id'), 'default', 'its built-in value is "default"');
 

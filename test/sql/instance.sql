@@ -47,9 +47,10 @@ SELECT is(feature_enabled('user_schema', 'a'), false, 'with nothing left of the 
 -- The instance "default" and the system without a row.
 SELECT is((SELECT count(*) FROM instance_features.scope WHERE id = 'default'), 0::bigint, 'the instance "default" has no row before its first change');
 SELECT is((get_instance_feature_details()).sequence, 0::bigint, 'but details');
-SELECT is((get_instance_feature_details()).change_date, (SELECT min(creation_date) FROM instance_features.feature), 'of when the extension was created');
+SELECT is((get_instance_feature_details()).change_date, NULL, 'without a date');
 SELECT is((set_instance_features('{"userSchema": true}')).sequence, 1::bigint, 'it can be set');
-SELECT is((SELECT owner::text FROM instance_features.scope WHERE id = 'default'), quote_ident(current_user), 'and then has a row, owned by the extension''s owner');
+SELECT results_eq($$SELECT s.owner, i.owner, s.creation_date FROM instance_features.scope s JOIN instance_features.instance i ON i.instance_id = s.id WHERE s.id = 'default'$$,
+    $$SELECT NULL::instance_features.scope_owner, datdba::regrole, NULL::timestamptz FROM pg_database WHERE datname = current_database()$$, 'and then has a row, without an owner of its own: it is the database''s owner''s');
 SELECT is(pg_temp.try($$SELECT drop_instance('default')$$), '', 'it can be dropped');
 SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema')$$), 'P0002 | instance "default" does not exist', 'and stays dropped');
 SELECT is(pg_temp.try($$SELECT set_instance_features('{"userSchema": true}')$$), 'P0002 | instance "default" does not exist', 'for writers too');

@@ -164,9 +164,9 @@ SELECT is(pg_temp.error($$SELECT set_instance_features(jsonb_build_object('numbe
     '22023 | invalid value for feature "numbers" | Duplicate element 7919.0.',
     'the last of 8001 elements is found to be a duplicate in time');
 INSERT INTO instance_features.scope
-SELECT 'instance', 'i' || n, 'stranger', 1, now(), now() FROM generate_series(1, 20) n;
+SELECT 'instance', '', 'i' || n, 'stranger'::regrole, 1, now(), now() FROM generate_series(1, 20) n;
 INSERT INTO instance_features.setting
-SELECT 'instance', 'i' || n, 'numbers', s.value, 1, now()
+SELECT 'instance', '', 'i' || n, 'numbers', s.value, 1, now()
 FROM generate_series(1, 20) n, instance_features.setting s
 WHERE s.scope_id = 'default' AND s.feature = 'numbers';
 SELECT is(pg_temp.try($$SELECT alter_feature('numbers',
@@ -176,8 +176,8 @@ SELECT is((SELECT concat_ws(' | ', status, body->>'message', body->'details'->0-
     FROM feature_service('GET', '/v2/features/instance?' || repeat('&', 60000000))),
     '400 | path is too long | It has 60000022 bytes, and at most 8192 are allowed.',
     'a path of 60 million bytes is refused in time');
-INSERT INTO instance_features.feature (key, json_name, value_type, default_value, builtin)
-SELECT 'f_' || n, 'f' || n, 'boolean', 'false', false FROM generate_series(1, 5000) n;
+INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
+SELECT 'f_' || n, 'f' || n, 'boolean', 'false' FROM generate_series(1, 5000) n;
 SELECT matches(pg_temp.try($$SELECT set_instance_features((SELECT jsonb_object_agg('f' || n, true)
         FROM generate_series(1, 5000) n))$$), '^\(\d+,', 'a request of 5000 JSON names is carried out in time');
 SELECT matches(pg_temp.try($$SELECT set_instance_features((SELECT jsonb_object_agg('f_' || n, true)

@@ -10,7 +10,7 @@ SELECT define_feature('improved_performance', '[]', 'Improves performance of spe
 SELECT define_feature('login_v2', '{"required": false}', 'Specify the login UI for all users and applications regardless of their preference.') \g /dev/null
 SELECT define_feature('debug_oidc_parent_error', description => 'Return parent errors to OIDC clients for debugging purposes.') \g /dev/null
 SELECT define_feature('permission_check_v2', description => 'Enable a newer, more performant, permission check used for v2 and v3 resource based APIs.') \g /dev/null
-SELECT results_eq($$SELECT json_name COLLATE "default", value_type COLLATE "default" FROM instance_features.feature WHERE NOT builtin ORDER BY key$$,
+SELECT results_eq($$SELECT json_name COLLATE "default", value_type::text FROM instance_features.definition WHERE NOT builtin ORDER BY key$$,
     $$VALUES ('debugOidcParentError', 'boolean'), ('improvedPerformance', 'array'), ('loginV2', 'object'), ('permissionCheckV2', 'boolean')$$, 'with the names of the service');
 
 SELECT is((SELECT concat_ws(' ', status, body->'details'->>'sequence') FROM feature_service('PUT', '/v2/features/instance', '{

@@ -11,11 +11,11 @@ SELECT create_instance('a', 'alice'), create_instance('b') \g /dev/null
 SELECT results_eq('SELECT instance_id, sequence, settings FROM instance_features.instance ORDER BY 1',
     $$VALUES ('a' COLLATE "C", 0::bigint, 0::bigint), ('b', 0, 0), ('default', 0, 0)$$, 'the instances, also the one without a row');
 SELECT results_eq($$SELECT owner::text COLLATE "default", creation_date, change_date FROM instance_features.instance WHERE instance_id = 'default'$$,
-    $$SELECT quote_ident(current_user) COLLATE "default", change_date, change_date FROM get_instance_feature_details()$$, 'its owner and dates');
+    $$SELECT datdba::regrole::text COLLATE "default", NULL::timestamptz, NULL::timestamptz FROM pg_database WHERE datname = current_database()$$, 'its owner and dates');
 SELECT is((SELECT count(*) FROM instance_features.effective_feature), 15::bigint, 'each feature on each instance');
 SELECT is((SELECT count(*) FROM instance_features.effective_feature WHERE source = 'default' AND value = 'false' AND sequence IS NULL AND change_date IS NULL AND editor IS NULL), 15::bigint, 'by default');
 SELECT results_eq('SELECT feature, value, instances FROM instance_features.feature_usage ORDER BY 1',
-    $$SELECT key, NULL::jsonb, 0::bigint FROM instance_features.feature ORDER BY 1$$, 'nobody sets any');
+    $$SELECT key, NULL::jsonb, 0::bigint FROM instance_features.definition ORDER BY 1$$, 'nobody sets any');
 
 SELECT set_system_features('{"userSchema": true}'), set_instance_features('{"userSchema": false, "loginDefaultOrg": true}'), set_instance_features('{"userSchema": false}', 'b') \g /dev/null
 SET LOCAL ROLE alice;
