@@ -401,8 +401,6 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 COMMENT ON FUNCTION instance_features.track_changes() IS
     'internal: checks a scope''s row, keeps the caches of all sessions up to date, and collects what is notified at commit';
-REVOKE EXECUTE ON FUNCTION instance_features.track_changes() FROM PUBLIC;
-
 
 CREATE TRIGGER track_begin
 BEFORE INSERT OR UPDATE OR DELETE ON instance_features.scope
@@ -1162,6 +1160,10 @@ BEGIN
 END
 $$;
 
+-- Not before the owners are right: the privileges with which an extension
+-- begins are recorded as they are, and that record must not name a role that
+-- may go.
+REVOKE EXECUTE ON FUNCTION instance_features.track_changes() FROM PUBLIC;
 GRANT USAGE ON SCHEMA instance_features TO PUBLIC, pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE
     ON instance_features.scope, instance_features.feature, instance_features.setting, instance_features.event
