@@ -294,7 +294,9 @@ load_settings(Snapshot snapshot, const ScopeName *name, const ScopeRow *row,
 		size = MAXALIGN(size) + VARSIZE(((SettingRow *) lfirst(lc))->value);
 
 	scope = MemoryContextAllocHuge(cache_cxt, size);
-	scope->size = size;
+
+	/* With the allocator's overhead, and the place in a hash that is half full. */
+	scope->size = GetMemoryChunkSpace(scope) + 2 * sizeof(InstanceEntry);
 	scope->generation = cache_remembers() ? generation : 0;
 	scope->fingerprint = 0;
 	scope->stored = stored;

@@ -52,7 +52,7 @@ typedef struct CachedSetting
 typedef struct CachedScope
 {
 	dlist_node	lru;			/* place among the instances, for cache.c */
-	Size		size;			/* of the whole piece, for cache.c */
+	Size		size;			/* that it takes in the cache, for cache.c */
 	uint64		generation;		/* when it was loaded; 0: not to be used again */
 	uint64		fingerprint;	/* of its rows, for the system only */
 	bool		stored;			/* has a row; else it exists implicitly */
