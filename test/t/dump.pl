@@ -35,20 +35,20 @@ $node->safe_psql('postgres', q{
 # All that there is to carry.
 sub contents
 {
-	my ($db) = @_;
-	return $node->safe_psql($db, q{
-		SELECT * FROM instance_features.scope ORDER BY 1, 2;
-		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3;
-		SELECT * FROM instance_features.event ORDER BY 1, 2, 3;
-		SELECT key, json_name, value_type, default_value, description, builtin, stage, allowed_values FROM instance_features.feature ORDER BY 1;
+	my ($db, $cluster) = @_;
+	return ($cluster // $node)->safe_psql($db, q{
+		SELECT * FROM instance_features.scope ORDER BY 1, 2, 3;
+		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3, 4;
+		SELECT * FROM instance_features.event ORDER BY 1, 2, 3, 4;
+		SELECT key, json_name, value_type, default_value, description, stage, allowed_values FROM instance_features.feature ORDER BY 1;
 		SELECT feature, value, source FROM features.get_instance_features(true);
 		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'instance_features'});
 }
 
 my $contents = contents('postgres');
-like($contents, qr/orphan\|\d+\|0/, 'given an instance of a dropped role among others');
-like($contents, qr/color\|color\|string\|"red"\|\|f\|deprecated\|\["red", "green"\]/, 'and features of our own');
-is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'), 't', 'and scopes with purged events');
+like($contents, qr/orphan\|\?"gone"\|0/, 'an instance of a dropped role is among the contents');
+like($contents, qr/color\|color\|string\|"red"\|\|deprecated\|\["red", "green"\]/, 'features of our own are among the contents');
+is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'), 't', 'scopes with purged events are among the contents');
 
 # Restore a dump into a new database and look at it.
 sub check_copy
@@ -87,7 +87,7 @@ $copy->init;
 $copy->start;
 command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall writes SQL');
 $copy->command_ok([ 'psql', '-Xq', '-o', '/dev/null', '-f', "$dir/all.sql", $copy->connstr('postgres') ], 'which restores');
-is($copy->safe_psql('postgres', 'SELECT level, id, owner::text IS NOT NULL, sequence FROM instance_features.scope ORDER BY 1, 2 LIMIT 1'), 'instance|default|t|3', 'a whole cluster');
+is(contents('postgres', $copy), $contents, 'a dump of a whole cluster carries everything');
 
 # Drop and create again.
 $node->safe_psql('parallel', 'CREATE VIEW v AS SELECT features.feature_enabled(\'user_schema\')');

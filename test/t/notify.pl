@@ -64,11 +64,11 @@ is_deeply($summary->(notified(q{
 	BEGIN;
 	SELECT apply_features('{"system": {"userSchema": false, "color": "red"}, "instances": {"z": {"color": "red"}, "y": {"color": "red"}, "x": {}}}');
 	SELECT apply_features('{"instances": {"z": {"color": "blue"}}}');
-	COMMIT})), [ [ 'system', 'SYSTEM', 3, ['color'] ], [ 'instance', 'y', 1, ['color'] ], [ 'instance', 'z', 2, ['color'] ] ], 'a document is notified once a scope');
+	COMMIT})), [ [ 'system', 'SYSTEM', 3, ['color'] ], [ 'instance', 'x', 0, undef ], [ 'instance', 'y', 1, undef ], [ 'instance', 'z', 2, undef ] ], 'a document is notified once a scope, without features of what it creates');
 is_deeply($summary->(notified(q{SELECT drop_feature('color', true)})), [ [ 'system', 'SYSTEM', 4, ['color'] ], [ 'instance', 'y', 2, ['color'] ], [ 'instance', 'z', 3, ['color'] ] ], 'a drop on all scopes that set the feature');
 is_deeply([ notified(q{SET instance_features.notify = off; SELECT set_instance_features('{"userSchema": true}')}) ], [], 'the setting notify turns it off');
-is_deeply([ map { $_->{resourceOwner} } notified(q{SELECT create_instance('it''s "a" \ b'); SELECT set_instance_features('{"userSchema": true}', 'it''s "a" \ b')}) ],
-	[q{it's "a" \ b}], 'an id of odd characters');
+is_deeply([ map { [ $_->{resourceOwner}, $_->{sequence}, $_->{features} ] } notified(q{SELECT create_instance('it''s "a" \ b'); SELECT set_instance_features('{"userSchema": true}', 'it''s "a" \ b')}) ],
+	[ [ q{it's "a" \ b}, 0, undef ], [ q{it's "a" \ b}, 1, ['user_schema'] ] ], 'an id of odd characters is notified when it is created and set');
 is_deeply([ map { [ $_->{resourceOwner}, $_->{features} ] } notified(q{SELECT drop_instance('it''s "a" \ b')}) ],
 	[ [ q{it's "a" \ b}, undef ] ], 'a dropped instance has no features to name');
 
@@ -77,6 +77,7 @@ $node->safe_psql('postgres', q{
 	INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
 	SELECT rpad('feature_' || n || '_', 60, 'x'), 'feature' || n, 'boolean', 'false' FROM generate_series(1, 300) n;
 	SELECT create_instance(repeat(E'\x01', 200))});
+$listener->query('SELECT 1');
 @payloads = notified(q{SELECT set_instance_features((SELECT jsonb_object_agg('feature' || n, true) FROM generate_series(1, 300) n), repeat(E'\x01', 200))});
 is($payloads[0]{resourceOwner}, "\x01" x 200, 'a payload that would be too long is sent');
 ok(!exists $payloads[0]{features}, 'without the features');

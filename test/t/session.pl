@@ -83,21 +83,30 @@ my $dba = Session->new($node, dbname => 'mine', user => 'dba');
 is($dba->query(q{CREATE SCHEMA "My Features"; CREATE EXTENSION instance_features SCHEMA "My Features"; SET search_path = "My Features"}), '', 'the owner of a database can create the extension');
 is($dba->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence, (set_system_features('{"userSchema": true}')).sequence}), '1|1', 'and owns the system and the default instance');
 is($dba->query('SELECT count(*) FROM instance_features.event'), '2', 'and the tables');
-is($dba->query('REVOKE EXECUTE ON FUNCTION feature_enabled FROM PUBLIC; GRANT USAGE ON SCHEMA "My Features" TO PUBLIC'), '', 'and may narrow who reads');
 my $tenant = Session->new($node, dbname => 'mine', user => 'tenant');
-like($tenant->query(q{SELECT "My Features".feature_enabled('user_schema')}), qr/^ERROR:  permission denied for function feature_enabled/, 'as it does');
-is($dba->query('SELECT create_instance($$b$$, $$tenant$$) IS NOT NULL'), 't', 'and may create instances for others');
-is($tenant->query(q{SELECT ("My Features".set_instance_features('{"userSchema": true}')).sequence}), '1', 'who may change them');
-
-# A trigger of the tables' owner does not get the rights of who changes.
-$dba->query(q{
-	CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER; RETURN NULL; END$$;
-	CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION grab()});
 my $superuser = Session->new($node, dbname => 'mine');
-like($superuser->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (permission denied|must be superuser)/, 'nothing to be had from a superuser');
-$dba->query(q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN SET ROLE postgres; RETURN NULL; END$$});
-like($superuser->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (cannot set parameter "role"|permission denied to set role)/, 'nor by SET ROLE');
-is($superuser->query('SELECT current_user = session_user'), 't', 'who is itself after it');
+my $read = q{SELECT "My Features".feature_enabled('user_schema', 'default')};
+like($tenant->query($read), qr/^ERROR:  permission denied for schema My Features/, 'the schema of the extension narrows who reads');
+is($dba->query('GRANT USAGE ON SCHEMA "My Features" TO PUBLIC'), '', 'the owner of the schema opens it');
+is($dba->query('REVOKE EXECUTE ON FUNCTION feature_enabled FROM PUBLIC'), 'WARNING:  no privileges could be revoked for "feature_enabled"', 'the owner of the database cannot revoke EXECUTE');
+is($tenant->query($read), 't', 'whoever may use the schema may read');
+$superuser->query('REVOKE EXECUTE ON FUNCTION "My Features".feature_enabled FROM PUBLIC');
+like($tenant->query($read), qr/^ERROR:  permission denied for function feature_enabled/, 'a superuser narrows who reads with REVOKE');
+is($dba->query('SELECT create_instance($$b$$, $$tenant$$) IS NOT NULL'), 't', 'the owner of the system creates an instance for another role');
+is($tenant->query(q{SELECT ("My Features".set_instance_features('{"userSchema": true}')).sequence}), '1', 'the owner of an instance changes it');
+
+# Nobody but superusers puts triggers on the tables; these run with the rights
+# of whoever changes a feature, who is the same role after it.
+$dba->query(q{CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER; RETURN NULL; END$$});
+my $trigger = 'CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION "My Features".grab()';
+like($dba->query($trigger), qr/^ERROR:  permission denied for table event/, 'the owner of the database cannot put a trigger on the tables');
+is($superuser->query($trigger), '', 'a superuser can put a trigger on the tables');
+like($tenant->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (permission denied|must be superuser)/, 'a trigger has no more rights than the tenant that fires it');
+like($dba->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (permission denied|must be superuser)/, 'a trigger has no more rights than the owner of the database that fires it');
+$dba->query(q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '% of %', current_user, session_user; RETURN NULL; END$$});
+is($tenant->query(q{SELECT ("My Features".set_instance_features('{"userSchema": false}')).sequence}), "2\nNOTICE:  tenant of tenant", 'a trigger runs as the tenant that fires it');
+is($dba->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}), "2\nNOTICE:  dba of dba", 'a trigger runs as the owner of the database that fires it');
+is($tenant->query('SELECT current_user, session_user'), 'tenant|tenant', 'a change leaves the current role as it was');
 is($dba->query('DROP EXTENSION instance_features'), '', 'the owner can drop the extension');
 $_->quit for $dba, $tenant, $superuser;
 
@@ -125,7 +134,7 @@ for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
 	$session->query('CREATE EXTENSION instance_features; LISTEN instance_features');
 	my $id = $encoding eq 'EUC_JP' ? "\xe6\x97\xa5\xe6\x9c\xac" : "M\xc3\xbcller";
 	$session->query(q{SET client_encoding = 'UTF8'}) if $encoding ne 'SQL_ASCII';
-	is($session->query(qq{SELECT (create_instance('$id')).resource_owner}), $id, "$encoding: an id with other letters");
+	like($session->query(qq{SELECT (create_instance('$id')).resource_owner}), qr/^$id\n.*"resourceOwner": "$id"/, "$encoding: an instance with other letters in its id is created and notified");
 	like($session->query(qq{SELECT (set_instance_features('{"userSchema": true}', '$id')).sequence}), qr/^1\n.*"resourceOwner": "$id"/, "$encoding: is set and notified");
 	like($session->query(qq{SELECT set_instance_features('{"$id": true}')}), qr/^ERROR:  unknown feature "$id"/, "$encoding: is named by an error");
 	is($session->query(qq{SET instance_features.instance_id = '$id'; SELECT feature_enabled('user_schema')}), 't', "$encoding: is set as the current instance");
