@@ -129,7 +129,7 @@ sub random_request
 	return '{' . join(', ', map { qq{"$_": $fields{$_}} } sort keys %fields) . '}';
 }
 
-my $current = 'default';    # the setting instance_id
+my $current = 'default';    # the setting instance_id: a bad one is an error when it is used
 my @stack;                  # snapshots of [state, current]: the transaction, then savepoints
 
 # One operation: its SQL, and a function that gives what it should answer.
@@ -140,7 +140,7 @@ my %operations = (
 		my $request = random_request();
 		my $expected = rand() < 0.15 ? int(rand 12) : undef;
 		return (sprintf('SELECT (set_instance_features(%s, %s, %s)).sequence', quote($request), quote($id), $expected // 'NULL'),
-			sub { defined $id && bad_id($id) ? 'ERROR:  22023' : set($role, instance($id // $current), $request, $expected) });
+			sub { bad_id($id // $current) ? 'ERROR:  22023' : set($role, instance($id // $current), $request, $expected) });
 	},
 	set_system => sub {
 		my ($role) = @_;
@@ -152,7 +152,7 @@ my %operations = (
 		my ($role) = @_;
 		my $id = rand() < 0.5 ? undef : random_id();
 		return (sprintf('SELECT (reset_instance_features(%s)).sequence', quote($id)),
-			sub { defined $id && bad_id($id) ? 'ERROR:  22023' : reset_features($role, instance($id // $current)) });
+			sub { bad_id($id // $current) ? 'ERROR:  22023' : reset_features($role, instance($id // $current)) });
 	},
 	reset_system => sub { my ($role) = @_; return ('SELECT (reset_system_features()).sequence', sub { reset_features($role, 'system') }) },
 	create => sub {
@@ -183,7 +183,7 @@ my %operations = (
 		my $id = rand() < 0.5 ? undef : random_id();
 		my $owner = rand() < 0.05 ? undef : pick(@roles);
 		return (sprintf('SELECT alter_instance_owner(%s, %s)', $owner ? "'$owner'" : 'NULL', quote($id)), sub {
-			return 'ERROR:  22023' if defined $id && bad_id($id) || !defined $owner;
+			return 'ERROR:  22023' if bad_id($id // $current) || !defined $owner;
 			my $scope = $state->{ instance($id // $current) } or return 'ERROR:  P0002';
 			return 'ERROR:  42501' unless may_change($role, $scope);
 			return 'ERROR:  42501' unless is_system_owner($role) || $role eq $owner || ($member{$role} // '') eq $owner;
@@ -195,7 +195,7 @@ my %operations = (
 		my $id = rand() < 0.5 ? undef : random_id();
 		my $feature = rand() < 0.05 ? pick('userSchema', '', 'nothing') : pick(@keys);
 		return (sprintf('SELECT feature_enabled(%s, %s), feature_value(%s, %s)', (quote($feature), quote($id)) x 2), sub {
-			return 'ERROR:  22023' if defined $id && bad_id($id);
+			return 'ERROR:  22023' if bad_id($id // $current);
 			my $name = instance($id // $current);
 			return 'ERROR:  P0002' unless $state->{$name};
 			return 'ERROR:  42704' unless $json_name{$feature};
@@ -207,7 +207,7 @@ my %operations = (
 		my $id = rand() < 0.5 ? undef : random_id();
 		my $inheritance = pick(0, 1);
 		return (sprintf('SELECT feature, value, source, sequence FROM get_instance_features(%s, %s)', $inheritance ? 'true' : 'false', quote($id)),
-			sub { defined $id && bad_id($id) ? 'ERROR:  22023' : states(instance($id // $current), $inheritance) });
+			sub { bad_id($id // $current) ? 'ERROR:  22023' : states(instance($id // $current), $inheritance) });
 	},
 	get_system => sub {
 		my $inheritance = pick(0, 1);
@@ -216,7 +216,7 @@ my %operations = (
 	details => sub {
 		my $id = rand() < 0.5 ? undef : random_id();
 		return (sprintf('SELECT sequence, resource_owner FROM get_instance_feature_details(%s)', quote($id)), sub {
-			return 'ERROR:  22023' if defined $id && bad_id($id);
+			return 'ERROR:  22023' if bad_id($id // $current);
 			my $scope = $state->{ instance($id // $current) } or return 'ERROR:  P0002';
 			return "$scope->{sequence}|" . ($id // $current);
 		});
@@ -224,6 +224,7 @@ my %operations = (
 	history => sub {
 		my ($role) = @_;
 		return ('SELECT count(*) FROM instance_feature_history()', sub {
+			return 'ERROR:  22023' if bad_id($current);
 			my $scope = $state->{ instance($current) } or return 'ERROR:  P0002';
 			return may_change($role, $scope) ? $scope->{sequence} : 'ERROR:  42501';
 		});
@@ -235,6 +236,7 @@ my %operations = (
 		my $request = random_request();
 		my %status = ('22023' => 400, '42501' => 403, 'P0002' => 404);
 		return (sprintf(q{SELECT status, body->'details'->>'sequence' FROM feature_service('%s', '/v2beta/features/%s', %s)}, $method, $level, quote($request)), sub {
+			return '400|' if $level eq 'instance' && bad_id($current);
 			my $name = $level eq 'system' ? 'system' : instance($current);
 			my $result = $method eq 'PUT' ? set($role, $name, $request) : $method eq 'DELETE' ? reset_features($role, $name) : states($name, 0);
 			return "$status{$1}|" if $result =~ /^ERROR:  (.....)$/;
@@ -243,7 +245,7 @@ my %operations = (
 	},
 	choose => sub {
 		my $id = random_id();
-		return ('SET instance_features.instance_id = ' . quote($id), sub { return 'ERROR:  22023' if bad_id($id); $current = $id; return '' });
+		return ('SET instance_features.instance_id = ' . quote($id), sub { $current = $id; return '' });
 	},
 );
 # Reads and sets more often than the rest.

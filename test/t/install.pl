@@ -67,7 +67,6 @@ is_deeply(files($one), [ grep { !/\.(o|so)$/ } @$before ], 'nor does make clean'
 local $ENV{PGUSER} = 'maker';
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(extra => ['--username=maker']);
-$node->append_conf('postgresql.conf', 'max_prepared_transactions = 10');
 $node->start;
 $node->safe_psql('postgres', 'CREATE ROLE "some dba" SUPERUSER LOGIN');
 my $sources = files($one);
