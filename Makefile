@@ -32,7 +32,8 @@ OBJS = \
 	src/tables.o \
 	src/tablewriter.o \
 	src/track.o \
-	src/value.o
+	src/value.o \
+	src/version1.o
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))
