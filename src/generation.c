@@ -20,9 +20,12 @@
  * Our own session.  A row's write begins with the BEFORE ROW trigger and ends
  * with the AFTER ROW trigger, which invalidates at once.  In between nothing
  * that is loaded may be remembered: other triggers, constraints and index
- * expressions may already see the row, or not see it yet.  If the write fails,
- * the AFTER trigger does not fire, but the (sub)transaction that wrote is
- * rolled back, and then everything loaded since is forgotten too.
+ * expressions may already see the row, or not see it yet.  Nor may anything be
+ * remembered until the command counter has moved on, since no reader sees the
+ * rows of a command before: an AFTER trigger's function that is not volatile
+ * reads what was there before the command.  If the write fails, the AFTER
+ * trigger does not fire, but the (sub)transaction that wrote is rolled back, and
+ * then everything loaded since is forgotten too.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,6 +71,9 @@ static bool message_hashes_known = false;
  */
 static uint64 pending_writes = 0;	/* rows between their two triggers */
 static int	written_level = 0;	/* deepest nest level that wrote, 0: none */
+static CommandId written_command = InvalidCommandId;	/* last one that wrote,
+														 * while its rows may be
+														 * invisible */
 static int	registered_levels[NUM_MESSAGES];	/* nest level whose end still
 												 * decides on a message */
 
@@ -247,17 +253,28 @@ write_ends(bool definitions)
 		pending_writes--;
 	generation_invalidate(definitions);
 	register_message(definitions ? MESSAGE_ALL : MESSAGE_SCOPES);
+
+	/* "Used", or the command counter would not move on. */
+	written_command = GetCurrentCommandId(true);
 }
 
 /*
- * Whether a row may be half written, so that nothing may be remembered of what
- * is loaded now.  A row whose write another trigger suppressed counts as half
- * written until the transaction ends, which costs time and nothing else.
+ * Whether a row may be half written, or written and invisible, so that nothing
+ * may be remembered of what is loaded now.  A row whose write another trigger
+ * suppressed counts as half written until the transaction ends, which costs time
+ * and nothing else.
  */
 bool
 write_is_pending(void)
 {
-	return pending_writes > 0;
+	if (pending_writes > 0)
+		return true;
+	if (written_command == InvalidCommandId)
+		return false;
+	if (GetCurrentCommandId(false) <= written_command)
+		return true;
+	written_command = InvalidCommandId;
+	return false;
 }
 
 static void
@@ -280,6 +297,7 @@ xact_callback(XactEvent event, void *arg)
 
 	pending_writes = 0;
 	written_level = 0;
+	written_command = InvalidCommandId;
 	memset(registered_levels, 0, sizeof(registered_levels));
 	if (forget)
 		generation_invalidate(true);
