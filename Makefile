@@ -4,36 +4,7 @@ DATA = $(subst $(srcdir)/,,$(sort $(wildcard $(srcdir)/sql/instance_features--*.
 HEADERS = include/instance_features.h
 PGFILEDESC = "instance_features - feature flags as a part of PostgreSQL"
 
-OBJS = \
-	src/answer.o \
-	src/api.o \
-	src/argument.o \
-	src/builtin.o \
-	src/cache.o \
-	src/change.o \
-	src/definitions.o \
-	src/document.o \
-	src/errors.o \
-	src/generation.o \
-	src/history.o \
-	src/instance.o \
-	src/instance_features.o \
-	src/locks.o \
-	src/notify.o \
-	src/ownertype.o \
-	src/permission.o \
-	src/queries.o \
-	src/request.o \
-	src/result.o \
-	src/scopename.o \
-	src/service.o \
-	src/set.o \
-	src/tableread.o \
-	src/tables.o \
-	src/tablewriter.o \
-	src/track.o \
-	src/value.o \
-	src/version1.o
+OBJS = $(patsubst $(srcdir)/%.c,%.o,$(sort $(wildcard $(srcdir)/src/*/*.c)))
 
 TESTS = $(wildcard $(srcdir)/test/sql/*.sql)
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(TESTS))
@@ -53,7 +24,7 @@ EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir
 
 # For what is compiled for JIT too.  The second one keeps the place of the build
 # out of what is built.
-PG_CPPFLAGS = -DINSTANCE_FEATURES_VERSION='"$(EXTENSION_VERSION)"' \
+PG_CPPFLAGS = -I$(srcdir)/src -DINSTANCE_FEATURES_VERSION='"$(EXTENSION_VERSION)"' \
 	-ffile-prefix-map=$(abspath $(srcdir))=.
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
@@ -68,7 +39,7 @@ srcdir = .
 endif
 include $(PGXS)
 
-src/instance_features.o: instance_features.control
+src/api/instance_features.o: instance_features.control
 
 # A build outside of the sources.  Targets have absolute names, since make would
 # find the others where the sources are.

@@ -1,0 +1,433 @@
+/*-------------------------------------------------------------------------
+ *
+ * document.c
+ *	  SQL-callable: the settings of many scopes as one document.
+ *
+ * The document is {"system": {...}, "instances": {"id": {...}, ...}}.  What it
+ * says of a scope is all that the scope is to have set; what it does not
+ * mention it leaves alone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "change/argument.h"
+#include "change/change.h"
+#include "api/instance.h"
+#include "change/featurejson.h"
+#include "table/tableread.h"
+#include "base/jsonbuild.h"
+#include "model/value.h"
+
+PG_FUNCTION_INFO_V1(apply_features);
+PG_FUNCTION_INFO_V1(export_features);
+
+/* What the document says of one scope. */
+typedef struct ScopeDocument
+{
+	ScopeName	name;
+	Jsonb	   *features;
+} ScopeDocument;
+
+/* Tells whose part of the document an error is about. */
+static void
+scope_error_callback(void *arg)
+{
+	const ScopeDocument *document = arg;
+
+	errcontext("document, %s", describe_scope(&document->name));
+}
+
+/*
+ * Raise invalid_parameter_value unless a value, which "what" names, is an
+ * object.
+ */
+static void
+check_is_object(const JsonbValue *value, const char *what)
+{
+	if (value->type != jbvBinary ||
+		!JsonContainerIsObject(value->val.binary.data))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be a JSON object", what),
+				 errdetail("It is %s.", json_type_name(value))));
+}
+
+static ScopeDocument *
+make_scope_document(ScopeName name, JsonbValue *features)
+{
+	ScopeDocument *document = palloc(sizeof(ScopeDocument));
+
+	document->name = name;
+	document->features = JsonbValueToJsonb(features);
+	return document;
+}
+
+static int
+compare_documents(const ListCell *a, const ListCell *b)
+{
+	return compare_scope_names(&((ScopeDocument *) lfirst(a))->name,
+							   &((ScopeDocument *) lfirst(b))->name);
+}
+
+/*
+ * Find the level whose settings a field of a document has.  Raises
+ * invalid_parameter_value if there is none.
+ */
+static FeatureLevel
+parse_document_field(const char *field)
+{
+	StringInfoData fields;
+
+	initStringInfo(&fields);
+	for (int i = 0; i < NUM_LEVELS; i++)
+	{
+		if (strcmp(field, level_infos[i].document_field) == 0)
+			return i;
+		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" : ", ",
+						 level_infos[i].document_field);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown field \"%s\" of the document",
+					clip_name(field, strlen(field))),
+			 errhint("The fields are %s.", fields.data)));
+}
+
+/*
+ * Take the part of a document apart that has scopes of one level by their ids.
+ */
+static List *
+parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbValue	field;
+
+	check_is_object(value, psprintf("field \"%s\" of the document",
+									level_infos[level].document_field));
+	it = JsonbIteratorInit(value->val.binary.data);
+	(void) JsonbIteratorNext(&it, value, true);
+	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
+	{
+		char	   *id = pnstrdup(field.val.string.val, field.val.string.len);
+
+		check_scope_id(id, field.val.string.len);
+		(void) JsonbIteratorNext(&it, value, true);
+		result = lappend(result,
+						 make_scope_document(make_scope_name(level, "", id),
+											 value));
+	}
+	return result;
+}
+
+/*
+ * Take a document apart: a list of ScopeDocument, in the order in which scopes
+ * are locked.
+ */
+static List *
+parse_document(const Jsonb *document)
+{
+	List	   *result = NIL;
+	JsonbIterator *it;
+	JsonbValue	field;
+	JsonbValue	value;
+
+	json_root_value(document, &value);
+	check_is_object(&value, "document");
+	it = JsonbIteratorInit(value.val.binary.data);
+	(void) JsonbIteratorNext(&it, &value, true);
+	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
+	{
+		FeatureLevel level;
+
+		level = parse_document_field(pnstrdup(field.val.string.val,
+											  field.val.string.len));
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (level_is_single(level))
+			result = lappend(result,
+							 make_scope_document(implicit_scope_name(level),
+												 &value));
+		else
+			result = parse_scopes(result, level, &value);
+	}
+
+	list_sort(result, compare_documents);
+	return result;
+}
+
+static const Oid change_types[] = {
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, INT8OID
+};
+
+/*
+ * Put a row into the result of apply_features().  A "change" of NULL is the
+ * creation of an instance.
+ */
+static void
+emit_change(ReturnSetInfo *rsinfo, const ScopeName *name,
+			const FeatureChange *change, int64 sequence)
+{
+	Datum		values[lengthof(change_types)] = {0};
+	bool		nulls[lengthof(change_types)] = {false};
+
+	values[0] = CStringGetTextDatum(level_name(name->level));
+	nulls[1] = level_is_single(name->level);
+	values[1] = values[2] = CStringGetTextDatum(name->id);
+	nulls[3] = change == NULL;
+	if (change != NULL)
+		values[3] = CStringGetTextDatum(change->key);
+	nulls[4] = change == NULL || change->setting == NULL;
+	if (!nulls[4])
+		values[4] = JsonbPGetDatum(change->setting->value);
+	nulls[5] = change == NULL || change->value == NULL;
+	if (!nulls[5])
+		values[5] = JsonbPGetDatum(change->value);
+	values[6] = Int64GetDatum(sequence);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* What apply_features() does to one scope. */
+typedef struct ApplyPlan
+{
+	const Jsonb *features;
+	int64		sequence;		/* before the changes */
+	List	   *changes;		/* FeatureChange */
+} ApplyPlan;
+
+static List *
+plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	ApplyPlan  *plan = arg;
+
+	cache_refresh_definitions();
+	plan->sequence = scope->row.sequence;
+	plan->changes =
+		find_differences(settings,
+						 unset_all_others(parse_features(plan->features),
+										  settings));
+	return plan->changes;
+}
+
+/*
+ * Find out what apply_scope() would change.
+ */
+static void
+plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
+{
+	ScopeChain	chain = scope_chain(name);
+	ScopeTuple	scope = {0};
+	List	   *settings = NIL;
+
+	if (cache_find(&chain))
+	{
+		scope.stored = chain.scopes[0]->stored;
+		scope.row = chain.scopes[0]->row;
+		check_permission(name, &scope.row, PERMISSION_WRITE);
+		if (scope.stored)
+			settings = read_present_settings(name);
+	}
+	else
+	{
+		if (!is_system_owner())
+			report_scope_not_found(name);
+		emit_change(rsinfo, name, NULL, 0);
+	}
+	(void) plan_apply(name, &scope, settings, plan);
+}
+
+/*
+ * Bring one scope to what the document says, or only find out what that would
+ * change.  Missing instances are created if the role is allowed to.
+ */
+static void
+apply_scope(const ScopeDocument *document, bool dry_run,
+			ReturnSetInfo *rsinfo)
+{
+	const ScopeName *name = &document->name;
+	ApplyPlan	plan = {.features = document->features};
+	FeatureDetails details;
+	int64		sequence;
+	ListCell   *lc;
+
+	if (dry_run)
+		plan_dry_run(name, &plan, rsinfo);
+	else
+	{
+		while (!try_change_scope(name, PERMISSION_WRITE, LockWaitBlock,
+								 plan_apply, &plan, &details))
+		{
+			if (!is_system_owner())
+				report_scope_not_found(name);
+			if (create_scope(name, GetUserId(), &details))
+				emit_change(rsinfo, name, NULL, 0);
+		}
+	}
+
+	sequence = plan.sequence;
+	foreach(lc, plan.changes)
+		emit_change(rsinfo, name, lfirst(lc), ++sequence);
+}
+
+/*
+ * apply_features(document, dry_run)
+ */
+Datum
+apply_features(PG_FUNCTION_ARGS)
+{
+	bool		dry_run;
+	List	   *documents;
+	ReturnSetInfo *rsinfo;
+	MemoryContext scope_cxt;
+	ScopeDocument *current;
+	ErrorContextCallback error_context;
+	ListCell   *lc;
+
+	check_argument_count(fcinfo, 2);
+	dry_run = boolean_argument(fcinfo, 1, "dry_run");
+	if (!dry_run)
+		prevent_command("apply_features()");
+	if (PG_ARGISNULL(0))
+		report_null_argument("document");
+	documents = parse_document(PG_GETARG_JSONB_P(0));
+	rsinfo = begin_result_set(fcinfo, change_types, lengthof(change_types));
+
+	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
+									  "instance_features scope",
+									  ALLOCSET_DEFAULT_SIZES);
+	error_context.callback = scope_error_callback;
+	error_context.previous = error_context_stack;
+	error_context_stack = &error_context;
+
+	/* A first round to find what is wrong, before anything is locked. */
+	cache_refresh_definitions();
+	for (int round = 0; round < 2; round++)
+	{
+		foreach(lc, documents)
+		{
+			MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
+
+			CHECK_FOR_INTERRUPTS();
+			current = lfirst(lc);
+			error_context.arg = current;
+			if (round == 0)
+				(void) parse_features(current->features);
+			else
+				apply_scope(current, dry_run, rsinfo);
+			MemoryContextSwitchTo(caller_cxt);
+			MemoryContextReset(scope_cxt);
+		}
+	}
+	error_context_stack = error_context.previous;
+	MemoryContextDelete(scope_cxt);
+	return (Datum) 0;
+}
+
+/*
+ * Write the settings of a scope as an object, less those of removed features.
+ */
+static void
+export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
+{
+	ListCell   *lc;
+
+	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, read_settings(snapshot, name))
+	{
+		const SettingRow *setting = lfirst(lc);
+		int			feature = definition_find(setting->feature,
+											  strlen(setting->feature));
+		const FeatureDefinition *definition;
+		JsonbValue	value;
+
+		if (feature < 0)
+			continue;
+		definition = definition_get(feature);
+		if (definition->removed)
+			continue;
+		json_push_string(builder, WJB_KEY, pstrdup(definition->json_name));
+		json_root_value(setting->value, &value);
+		push_jsonb(builder, WJB_VALUE, &value);
+	}
+	push_jsonb(builder, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * The scopes of a level that the current role may change: a list of ScopeName,
+ * ordered by id.
+ */
+static List *
+scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)
+{
+	ScopeName	implicit = implicit_scope_name(level);
+	List	   *names = read_scope_names(snapshot);
+	List	   *result = NIL;
+	ListCell   *lc;
+	ScopeRow	row;
+
+	if (implicit.id != NULL && !read_scope(snapshot, &implicit, &row, NULL))
+	{
+		names = lappend(names, copy_scope_name(&implicit));
+		list_sort(names, compare_scope_cells);
+	}
+	foreach(lc, names)
+	{
+		const ScopeName *name = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (name->level != level)
+			continue;
+		memset(&row, 0, sizeof(row));
+		(void) read_scope(snapshot, name, &row, NULL);
+		if (!row.dropped && (everything || may_change_scope(name, &row)))
+			result = lappend(result, lfirst(lc));
+	}
+
+	return result;
+}
+
+/*
+ * export_features()
+ */
+Datum
+export_features(PG_FUNCTION_ARGS)
+{
+	bool		everything = is_system_owner();
+	JsonbBuilder builder = {0};
+	Snapshot	snapshot;
+
+	cache_refresh_definitions();
+	snapshot = begin_read();
+	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		List	   *names = scopes_to_export(snapshot, level, everything);
+		ListCell   *lc;
+
+		if (level_is_single(level) && names == NIL)
+			continue;
+		json_push_string(&builder, WJB_KEY, level_infos[level].document_field);
+		if (!level_is_single(level))
+			push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
+		foreach(lc, names)
+		{
+			const ScopeName *name = lfirst(lc);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!level_is_single(level))
+				json_push_string(&builder, WJB_KEY, name->id);
+			export_scope(&builder, snapshot, name);
+		}
+		if (!level_is_single(level))
+			push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	}
+	push_jsonb(&builder, WJB_END_OBJECT, NULL);
+	end_read(snapshot);
+	return JsonbPGetDatum(JsonbValueToJsonb(builder.result));
+}

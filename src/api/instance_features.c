@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * instance_features.c
+ *	  What happens when the library is loaded: settings and callbacks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "api/capi.h"
+#include "change/argument.h"
+#include "table/generation.h"
+#include "change/notify.h"
+#include "model/value.h"
+
+/*
+ * The most that instance_features.max_value_size can be, in kilobytes: no
+ * jsonb value is as large as 256 MB.
+ */
+#define MAX_MAX_VALUE_SIZE (256 * 1024 - 1)
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(instance_features_version);
+
+void		_PG_init(void);
+
+/* Answers for the current instance were for another one. */
+static void
+assign_instance_id(const char *newval, void *extra)
+{
+	generation_advance();
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("instance_features.instance_id",
+							   "Sets the current instance.",
+							   "Functions called without an instance id are about this instance.",
+							   &current_instance_id,
+							   level_infos[LEVEL_INSTANCE].implicit_id,
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   assign_instance_id,
+							   NULL);
+	DefineCustomBoolVariable("instance_features.notify",
+							 "Notifies the channel \"instance_features\" of committed changes.",
+							 NULL,
+							 &notify_enabled,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+	DefineCustomIntVariable("instance_features.cache_size",
+							"Sets the memory that a session uses for caching instances.",
+							"The instance that was asked for last is kept even if it is larger.",
+							&cache_size,
+							16 * 1024,
+							64,
+							MAX_KILOBYTES,
+							PGC_USERSET,
+							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("instance_features.max_value_size",
+							"Sets the largest size of a feature's value.",
+							"It holds for values that are set, for defaults, and for lists of allowed values.",
+							&max_value_size,
+							64,
+							1,
+							MAX_MAX_VALUE_SIZE,
+							PGC_SUSET,
+							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+	MarkGUCPrefixReserved("instance_features");
+
+	generation_init();
+	api_init();
+	notify_init();
+}
+
+/*
+ * instance_features_version()
+ */
+Datum
+instance_features_version(PG_FUNCTION_ARGS)
+{
+	/* The Makefile takes it from the control file. */
+	PG_RETURN_TEXT_P(cstring_to_text(INSTANCE_FEATURES_VERSION));
+}

@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * track.c
+ *	  The trigger by which the extension learns of every change of its tables.
+ *
+ * Our own functions, direct DML and an apply worker of logical replication all
+ * come through here.  The BEFORE triggers announce a write to generation.c, the
+ * AFTER triggers check the row of a scope, invalidate what sessions have cached
+ * and collect the notification for the commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "base/errors.h"
+#include "table/generation.h"
+#include "change/notify.h"
+#include "model/tables.h"
+
+PG_FUNCTION_INFO_V1(track_changes);
+
+/*
+ * Raise check_violation for a row that is not a valid scope.
+ */
+static void
+check_scope_row(Relation rel, HeapTuple tuple)
+{
+	char	   *level = get_text_column(tuple, Anum_scope_level, rel);
+	char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+	const char *broken;
+	ScopeName	name;
+	ScopeRow	row;
+
+	broken = scope_name_violation(level,
+								  get_text_column(tuple, Anum_scope_instance_id,
+												  rel),
+								  id);
+	get_scope_row(tuple, rel, &row);
+	if (row.dropped && (!get_scope_name(tuple, rel, &name) ||
+						level_is_single(name.level) ||
+						!scope_exists_implicitly(&name)))
+		broken = "Only an instance that exists implicitly has a row when it is dropped.";
+	if (row.sequence < 0)
+		broken = "The sequence must not be negative.";
+	if ((row.change_date != NO_DATE &&
+		 TIMESTAMP_NOT_FINITE(row.change_date)) ||
+		(row.creation_date != NO_DATE &&
+		 TIMESTAMP_NOT_FINITE(row.creation_date)))
+		broken = "The times must be finite.";
+
+	if (broken != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("invalid row for table \"%s.%s\": level \"%s\", id \"%s\"",
+						EXTENSION_SCHEMA, table_name(TABLE_SCOPE),
+						clip_name(level, strlen(level)),
+						clip_name(id, strlen(id))),
+				 errdetail_internal("%s", broken)));
+}
+
+/*
+ * Collect the notification of a row of table scope that has changed from "old"
+ * to "new", one of which may be NULL.
+ */
+static void
+notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
+{
+	ScopeName	name;
+	ScopeRow	row;
+
+	if (old != NULL && get_scope_name(old, rel, &name))
+	{
+		ScopeName	new_name;
+		bool		gone = new == NULL || !get_scope_name(new, rel, &new_name) ||
+		compare_scope_names(&name, &new_name) != 0;
+
+		if (gone)
+		{
+			get_scope_row(old, rel, &row);
+			notify_existence(&name, row.sequence, GetCurrentTimestamp());
+		}
+	}
+	if (new != NULL && get_scope_name(new, rel, &name))
+	{
+		ScopeRow	old_row = {0};
+
+		get_scope_row(new, rel, &row);
+		if (old != NULL)
+			get_scope_row(old, rel, &old_row);
+
+		/* The first change of an implicit scope inserts its row. */
+		if (old == NULL ? row.sequence == 0 : row.dropped != old_row.dropped)
+			notify_existence(&name, row.sequence, row.change_date);
+		else if (old == NULL || row.sequence != old_row.sequence ||
+				 row.change_date != old_row.change_date)
+			notify_sequence(&name, row.sequence, row.change_date);
+	}
+}
+
+static void
+notify_setting_row(Relation rel, HeapTuple tuple)
+{
+	ScopeName	name;
+
+	if (tuple != NULL && get_scope_name(tuple, rel, &name))
+		notify_feature(&name, get_text_column(tuple, Anum_setting_feature,
+											  rel));
+}
+
+static void
+notify_definition_row(Relation rel, HeapTuple tuple)
+{
+	if (tuple != NULL)
+		notify_feature(&system_scope_name,
+					   get_text_column(tuple, Anum_feature_key, rel));
+}
+
+/*
+ * track_changes(): row trigger, BEFORE and AFTER, and TRUNCATE trigger.
+ */
+Datum
+track_changes(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	TriggerEvent event;
+	Relation	rel;
+	HeapTuple	old;
+	HeapTuple	new;
+	FeatureTable table;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger",
+						"track_changes")));
+
+	event = trigdata->tg_event;
+	rel = trigdata->tg_relation;
+	old = TRIGGER_FIRED_BY_INSERT(event) ? NULL : trigdata->tg_trigtuple;
+	new = TRIGGER_FIRED_BY_INSERT(event) ? trigdata->tg_trigtuple :
+		TRIGGER_FIRED_BY_UPDATE(event) ? trigdata->tg_newtuple : NULL;
+
+	if (TRIGGER_FIRED_BEFORE(event))
+	{
+		write_begins();
+		return PointerGetDatum(new != NULL ? new : old);
+	}
+
+	/* Somebody may have put the trigger on another table, or altered ours. */
+	if (!find_table_by_oid(RelationGetRelid(rel), &table))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("function \"%s\" cannot be a trigger of table \"%s\"",
+						"track_changes", RelationGetRelationName(rel))));
+	table_close(open_table(table, NoLock), NoLock);
+
+	if (!TRIGGER_FIRED_FOR_ROW(event))
+		notify_everything();
+	else
+	{
+		switch (table)
+		{
+			case TABLE_SCOPE:
+				if (new != NULL)
+					check_scope_row(rel, new);
+				notify_scope_row(rel, old, new);
+				break;
+			case TABLE_SETTING:
+				notify_setting_row(rel, old);
+				notify_setting_row(rel, new);
+				break;
+			case TABLE_FEATURE:
+				notify_definition_row(rel, old);
+				notify_definition_row(rel, new);
+				break;
+			case TABLE_EVENT:
+				break;
+		}
+	}
+	write_ends(table == TABLE_FEATURE);
+
+	/* An AFTER trigger's result is ignored. */
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,267 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  The differences between the supported PostgreSQL versions.
+ *
+ * The rule: no other file tests PG_VERSION_NUM.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_COMPAT_H
+#define INSTANCE_FEATURES_COMPAT_H
+
+#include "access/tableam.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "parser/parse_relation.h"
+#include "storage/lockdefs.h"
+#include "utils/acl.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+#if PG_VERSION_NUM < 150000
+#error "instance_features needs PostgreSQL 15 or later"
+#endif
+
+/* Since 18, it stands before a declaration and has a shorter name. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* Since 16, a membership need not come with the right to SET ROLE. */
+#if PG_VERSION_NUM >= 160000
+#define may_become_role(member, role) member_can_set_role(member, role)
+#else
+#define may_become_role(member, role) is_member_of_role(member, role)
+#endif
+
+/* Since 18, the caller says whether a deferrable key will do. */
+#if PG_VERSION_NUM >= 180000
+#define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* Since 16, an EPQState knows its result relations. */
+#if PG_VERSION_NUM >= 160000
+#define init_epq_state(epqstate, estate) \
+	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1, NIL)
+#else
+#define init_epq_state(epqstate, estate) \
+	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1)
+#endif
+
+/*
+ * What builds a jsonb value.  Since 19, PostgreSQL has it; its "result" is the
+ * value when the outermost object or array has ended.
+ */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState JsonbBuilder;
+#else
+typedef struct JsonbBuilder
+{
+	JsonbParseState *parse_state;
+	JsonbValue *result;
+} JsonbBuilder;
+#endif
+
+static inline void
+push_jsonb(JsonbBuilder *builder, JsonbIteratorToken token, JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(builder, token, value);
+#else
+	builder->result = pushJsonbValue(&builder->parse_state, token, value);
+#endif
+}
+
+/*
+ * Give an executor state a range table of tables, to be changed in these
+ * columns.  Since 16, the columns are in an RTEPermissionInfo; since 18, the
+ * executor is told which tables it may open.
+ */
+static inline void
+init_range_table(EState *estate, int ntables, const Oid *relids,
+				 Bitmapset *const *updated_columns)
+{
+	List	   *range_table = NIL;
+#if PG_VERSION_NUM >= 160000
+	List	   *permissions = NIL;
+#endif
+
+	for (int i = 0; i < ntables; i++)
+	{
+		RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+		rte->rtekind = RTE_RELATION;
+		rte->relid = relids[i];
+		rte->relkind = RELKIND_RELATION;
+		rte->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+		addRTEPermissionInfo(&permissions, rte)->updatedCols =
+			updated_columns[i];
+#else
+		rte->updatedCols = updated_columns[i];
+#endif
+		range_table = lappend(range_table, rte);
+	}
+
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, range_table, permissions,
+					   bms_add_range(NULL, 1, ntables));
+#elif PG_VERSION_NUM >= 160000
+	ExecInitRangeTable(estate, range_table, permissions);
+#else
+	ExecInitRangeTable(estate, range_table);
+#endif
+}
+
+/* Raise an error for a relation that does not support a command. */
+static inline void
+check_valid_result_rel(ResultRelInfo *info, CmdType command)
+{
+#if PG_VERSION_NUM >= 180000
+	CheckValidResultRel(info, command, ONCONFLICT_NONE, NIL);
+#elif PG_VERSION_NUM >= 170000
+	CheckValidResultRel(info, command, NIL);
+#else
+	CheckValidResultRel(info, command);
+#endif
+}
+
+/* Since 18, the caller may name a tuple that is no conflict. */
+static inline bool
+check_index_constraints(ResultRelInfo *info, TupleTableSlot *slot,
+						EState *estate, ItemPointer conflict, List *arbiters)
+{
+#if PG_VERSION_NUM >= 180000
+	ItemPointerData none;
+
+	ItemPointerSetInvalid(&none);
+	return ExecCheckIndexConstraints(info, slot, estate, conflict, &none,
+									 arbiters);
+#else
+	return ExecCheckIndexConstraints(info, slot, estate, conflict, arbiters);
+#endif
+}
+
+/* Index a tuple that was inserted speculatively. */
+static inline List *
+insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
+					bool *conflict, List *arbiters)
+{
+#if PG_VERSION_NUM >= 190000
+	return ExecInsertIndexTuples(info, estate, EIIT_NO_DUPE_ERROR, slot,
+								 arbiters, conflict);
+#elif PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(info, slot, estate, false, true, conflict,
+								 arbiters, false);
+#else
+	return ExecInsertIndexTuples(info, slot, estate, false, true, conflict,
+								 arbiters);
+#endif
+}
+
+/* Which indexes an update must maintain: since 16, perhaps only some. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes IndexUpdate;
+#define index_update_is_needed(index_update) ((index_update) != TU_None)
+#else
+typedef bool IndexUpdate;
+#define index_update_is_needed(index_update) (index_update)
+#endif
+
+static inline List *
+update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
+					IndexUpdate index_update)
+{
+#if PG_VERSION_NUM >= 190000
+	return ExecInsertIndexTuples(info, estate, EIIT_IS_UPDATE |
+								 (index_update == TU_Summarizing ?
+								  EIIT_ONLY_SUMMARIZING : 0),
+								 slot, NIL, NULL);
+#elif PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL,
+								 index_update == TU_Summarizing);
+#else
+	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL);
+#endif
+}
+
+static inline TM_Result
+update_tuple(Relation rel, ItemPointer tid, TupleTableSlot *slot,
+			 CommandId command_id, Snapshot snapshot,
+			 IndexUpdate *index_update)
+{
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_update(rel, tid, slot, command_id, 0, snapshot,
+							  InvalidSnapshot, true, &failure, &lock_mode,
+							  index_update);
+#else
+	return table_tuple_update(rel, tid, slot, command_id, snapshot,
+							  InvalidSnapshot, true, &failure, &lock_mode,
+							  index_update);
+#endif
+}
+
+static inline TM_Result
+delete_tuple(Relation rel, ItemPointer tid, CommandId command_id,
+			 Snapshot snapshot, TM_FailureData *failure)
+{
+#if PG_VERSION_NUM >= 190000
+	return table_tuple_delete(rel, tid, command_id, 0, snapshot,
+							  InvalidSnapshot, true, failure);
+#else
+	return table_tuple_delete(rel, tid, command_id, snapshot,
+							  InvalidSnapshot, true, failure, false);
+#endif
+}
+
+/* Since 16, the triggers say why a row was not theirs to change. */
+static inline bool
+before_row_update_triggers(EState *estate, EPQState *epqstate,
+						   ResultRelInfo *info, ItemPointer tid,
+						   TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+#if PG_VERSION_NUM >= 180000
+	TM_Result	result;
+
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&result, &failure, false);
+#elif PG_VERSION_NUM >= 160000
+	TM_Result	result;
+
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&result, &failure);
+#else
+	return ExecBRUpdateTriggers(estate, epqstate, info, tid, NULL, slot,
+								&failure);
+#endif
+}
+
+static inline bool
+before_row_delete_triggers(EState *estate, EPQState *epqstate,
+						   ResultRelInfo *info, ItemPointer tid)
+{
+	TupleTableSlot *epq_slot = NULL;
+#if PG_VERSION_NUM >= 160000
+	TM_FailureData failure;
+	TM_Result	result;
+#endif
+
+#if PG_VERSION_NUM >= 180000
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot,
+								&result, &failure, false);
+#elif PG_VERSION_NUM >= 160000
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot,
+								&result, &failure);
+#else
+	return ExecBRDeleteTriggers(estate, epqstate, info, tid, NULL, &epq_slot);
+#endif
+}
+
+#endif							/* INSTANCE_FEATURES_COMPAT_H */

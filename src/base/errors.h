@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_ERRORS_H
+#define INSTANCE_FEATURES_ERRORS_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/scopename.h"
+
+/* The HTTP status of what is not the caller's fault. */
+#define HTTP_INTERNAL_ERROR 500
+
+/* How a service answers: an HTTP status and a gRPC code. */
+typedef struct ServiceStatus
+{
+	int			http;
+	int			grpc;
+} ServiceStatus;
+
+extern ServiceStatus status_of_sqlstate(int sqlstate);
+extern bool sqlstate_must_propagate(int sqlstate);
+
+/* 200 bytes of a caller's name are enough to recognize it in a message. */
+extern char *clip_name(const char *name, int len);
+
+pg_noreturn extern void report_scope_not_found(const ScopeName *name);
+pg_noreturn extern void report_no_settings(const ScopeName *name);
+pg_noreturn extern void report_scope_exists(const ScopeName *name);
+pg_noreturn extern void report_unknown_feature(const char *key, int len,
+											   const char *nearest);
+pg_noreturn extern void report_type_mismatch(const char *key, const char *type,
+											 const char *wanted);
+pg_noreturn extern void report_bad_value(const char *key, const char *type,
+										 const char *violation);
+pg_noreturn extern void report_sequence_mismatch(const ScopeName *name,
+												 int64 sequence, int64 expected);
+pg_noreturn extern void report_rows_without_scope(const ScopeName *name);
+pg_noreturn extern void report_null_argument(const char *name);
+
+#endif							/* INSTANCE_FEATURES_ERRORS_H */

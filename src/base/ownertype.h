@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * ownertype.h
+ *	  The SQL type instance_features.scope_owner: the role that owns a scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_OWNERTYPE_H
+#define INSTANCE_FEATURES_OWNERTYPE_H
+
+#include "fmgr.h"
+
+/*
+ * What the tables store.  An owner is live if a role with this OID exists;
+ * otherwise the scope is nobody's, whatever roles have the kept name.
+ */
+typedef struct ScopeOwner
+{
+	Oid			roleid;			/* InvalidOid if never bound */
+	char		name[NAMEDATALEN];	/* last known, padded with zeros */
+} ScopeOwner;
+
+#define DatumGetScopeOwnerP(X)		((ScopeOwner *) DatumGetPointer(X))
+#define ScopeOwnerPGetDatum(X)		PointerGetDatum(X)
+#define PG_GETARG_SCOPE_OWNER_P(n)	DatumGetScopeOwnerP(PG_GETARG_DATUM(n))
+#define PG_RETURN_SCOPE_OWNER_P(x)	return ScopeOwnerPGetDatum(x)
+
+extern Oid	scope_owner_role(const ScopeOwner *owner);
+extern void scope_owner_set(ScopeOwner *owner, Oid role);
+extern const char *scope_owner_kept_name(const ScopeOwner *owner);
+
+#endif							/* INSTANCE_FEATURES_OWNERTYPE_H */

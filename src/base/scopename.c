@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * scopename.c
+ *	  Levels, what scopes are called, and which exist without a row.
+ *
+ * A level is a row of level_infos[].
+ *
+ * Implicit scopes.  The system and the instance "default" exist from the
+ * beginning, without a row in table scope: rows of the installation script
+ * would collide with those of a restored dump.  They get a row with their
+ * first change.  The instance "default" can be dropped; its row then says so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/scopename.h"
+
+const LevelInfo level_infos[NUM_LEVELS] =
+{
+	[LEVEL_SYSTEM] = {
+		.name = "system",
+		.description = "the system",
+		.only_id = "SYSTEM",
+		.implicit_id = "SYSTEM",
+		.service_source = "SOURCE_SYSTEM",
+		.service_resource = "system",
+		.document_field = "system",
+		.write_permission = "system.feature.write",
+		.delete_permission = "system.feature.delete"
+	},
+	[LEVEL_INSTANCE] = {
+		.name = "instance",
+		.description = "instance",
+		.implicit_id = "default",
+		.service_source = "SOURCE_INSTANCE",
+		.service_resource = "instance",
+		.document_field = "instances",
+		.write_permission = "iam.feature.write",
+		.delete_permission = "iam.feature.delete"
+	}
+};
+
+const ScopeName system_scope_name = {LEVEL_SYSTEM, "", 0, "SYSTEM", 6};
+
+/*
+ * Find the level of that name.  False if there is none.
+ */
+bool
+parse_level(const char *name, FeatureLevel *level)
+{
+	for (int i = 0; i < NUM_LEVELS; i++)
+	{
+		if (strcmp(name, level_infos[i].name) == 0)
+		{
+			*level = i;
+			return true;
+		}
+	}
+
+	return false;
+}
+
+ScopeName
+make_scope_name(FeatureLevel level, const char *instance_id, const char *id)
+{
+	ScopeName	name = {level, instance_id, strlen(instance_id), id, strlen(id)};
+
+	return name;
+}
+
+ScopeName  *
+copy_scope_name(const ScopeName *name)
+{
+	ScopeName  *copy = palloc(sizeof(ScopeName));
+
+	*copy = make_scope_name(name->level,
+							pnstrdup(name->instance_id, name->instance_len),
+							pnstrdup(name->id, name->len));
+	return copy;
+}
+
+/*
+ * What a message calls a scope, palloc'd: 'instance "default"', or 'the
+ * system'.
+ */
+char *
+describe_scope(const ScopeName *name)
+{
+	const LevelInfo *info = &level_infos[name->level];
+
+	if (info->only_id != NULL)
+		return pstrdup(info->description);
+	return psprintf("%s \"%.*s\"", info->description, name->len, name->id);
+}
+
+static int
+compare_ids(const char *a, int a_len, const char *b, int b_len)
+{
+	int			cmp = memcmp(a, b, Min(a_len, b_len));
+
+	return cmp != 0 ? cmp : a_len - b_len;
+}
+
+/*
+ * The order in which scopes are locked: by level from the top down, within a
+ * level by instance and id.
+ */
+int
+compare_scope_names(const ScopeName *a, const ScopeName *b)
+{
+	int			cmp = (int) a->level - (int) b->level;
+
+	if (cmp == 0)
+		cmp = compare_ids(a->instance_id, a->instance_len,
+						  b->instance_id, b->instance_len);
+	return cmp != 0 ? cmp : compare_ids(a->id, a->len, b->id, b->len);
+}
+
+/* The same for a list of ScopeName, as list_sort() wants it. */
+int
+compare_scope_cells(const ListCell *a, const ListCell *b)
+{
+	return compare_scope_names(lfirst(a), lfirst(b));
+}
+
+/*
+ * The name of the scope of a level that exists implicitly; its id is NULL if
+ * there is none.
+ */
+ScopeName
+implicit_scope_name(FeatureLevel level)
+{
+	const char *id = level_infos[level].implicit_id;
+	ScopeName	name = {level, "", 0, id, id ? strlen(id) : 0};
+
+	return name;
+}
+
+bool
+scope_exists_implicitly(const ScopeName *name)
+{
+	ScopeName	implicit = implicit_scope_name(name->level);
+
+	return implicit.id != NULL && compare_scope_names(name, &implicit) == 0;
+}
+
+/*
+ * Say why a row of table scope with these columns cannot be a scope's, NULL if
+ * it can.
+ */
+const char *
+scope_name_violation(const char *level, const char *instance_id,
+					 const char *id)
+{
+	FeatureLevel parsed;
+	const LevelInfo *info;
+
+	if (!parse_level(level, &parsed))
+		return "There is no such level.";
+	info = &level_infos[parsed];
+	if (info->only_id != NULL && strcmp(id, info->only_id) != 0)
+		return psprintf("The id of %s must be \"%s\".", info->description,
+						info->only_id);
+	if (strlen(id) < 1 || strlen(id) > MAX_SCOPE_ID_LENGTH)
+		return psprintf("An id must have from 1 to %d bytes.",
+						MAX_SCOPE_ID_LENGTH);
+	if (instance_id[0] != '\0')
+		return "The instance_id of the system and of instances must be empty.";
+	return NULL;
+}

@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * scopename.h
+ *	  Levels, what scopes are called, and which exist without a row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_SCOPENAME_H
+#define INSTANCE_FEATURES_SCOPENAME_H
+
+#include "nodes/pg_list.h"
+
+#define MAX_SCOPE_ID_LENGTH 200 /* bytes */
+
+/* The levels, from the top down. */
+typedef enum FeatureLevel
+{
+	LEVEL_SYSTEM,
+	LEVEL_INSTANCE
+} FeatureLevel;
+
+#define NUM_LEVELS (LEVEL_INSTANCE + 1)
+
+/* What distinguishes a level.  All code that does looks here. */
+typedef struct LevelInfo
+{
+	const char *name;			/* in tables, events, notifications, sources */
+	const char *description;	/* what messages call its scopes, before the
+								 * id */
+	const char *only_id;		/* of its only scope; NULL: it has many */
+	const char *implicit_id;	/* of the scope that exists without a row */
+	const char *service_source; /* in the service's responses */
+	const char *service_resource;	/* in the service's paths */
+	const char *document_field; /* in documents */
+	const char *write_permission;	/* as the service names them */
+	const char *delete_permission;
+} LevelInfo;
+
+extern const LevelInfo level_infos[NUM_LEVELS];
+
+/*
+ * Names a scope.  The strings need not end in a zero byte.  Scopes of levels
+ * below the instance belong to an instance; the others have an empty
+ * instance_id.
+ */
+typedef struct ScopeName
+{
+	FeatureLevel level;
+	const char *instance_id;
+	int			instance_len;
+	const char *id;
+	int			len;
+} ScopeName;
+
+extern const ScopeName system_scope_name;
+
+extern bool parse_level(const char *name, FeatureLevel *level);
+extern ScopeName make_scope_name(FeatureLevel level, const char *instance_id,
+								 const char *id);
+extern ScopeName *copy_scope_name(const ScopeName *name);
+extern char *describe_scope(const ScopeName *name);
+extern int	compare_scope_names(const ScopeName *a, const ScopeName *b);
+extern int	compare_scope_cells(const ListCell *a, const ListCell *b);
+extern bool scope_exists_implicitly(const ScopeName *name);
+extern ScopeName implicit_scope_name(FeatureLevel level);
+extern const char *scope_name_violation(const char *level,
+										const char *instance_id,
+										const char *id);
+
+static inline const char *
+level_name(FeatureLevel level)
+{
+	return level_infos[level].name;
+}
+
+/* Whether the level has a single scope, and so no ids to choose from. */
+static inline bool
+level_is_single(FeatureLevel level)
+{
+	return level_infos[level].only_id != NULL;
+}
+
+static inline ScopeName
+instance_name(const char *id, int len)
+{
+	ScopeName	name = {LEVEL_INSTANCE, "", 0, id, len};
+
+	return name;
+}
+
+#endif							/* INSTANCE_FEATURES_SCOPENAME_H */

@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.c
+ *	  The backend's cache of definitions, scopes and settings.
+ *
+ * Invalidation.  What is cached carries the generation at which its loading
+ * began: see generation.c.  An entry of an earlier generation is loaded anew
+ * when somebody asks for it, and that covers the invalidation that arrives
+ * during the loading: the entry then is stale from the beginning, though good
+ * enough for the call that loads it, as its snapshot was taken after that call
+ * had begun.
+ *
+ * Invalidation messages arrive slightly after the change itself becomes
+ * visible.  So that no reader mixes a scope from after a change with
+ * definitions or an upper scope from before it, each load compares whatever it
+ * uses with its rows in the same snapshot, and takes a difference for an
+ * invalidation.
+ *
+ * Nothing is used twice that is loaded while our own transaction is writing a
+ * row, or while triggers of ours are disabled, because then changes may not
+ * be told.
+ *
+ * Memory.  The least recently used scopes make room for a new one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#include "cache/cache.h"
+#include "cache/definition.h"
+#include "table/generation.h"
+#include "table/tableread.h"
+
+/* A scope in the hash table.  The key points into the scope. */
+typedef struct ScopeEntry
+{
+	const ScopeName *name;
+	CachedScope *scope;
+	uint32		hash;
+	char		status;
+} ScopeEntry;
+
+static inline uint32
+hash_scope_name(const ScopeName *name)
+{
+	uint32		hash = hash_bytes((const unsigned char *) name->id, name->len);
+
+	hash = hash_combine(hash, hash_bytes((const unsigned char *) name->instance_id,
+										 name->instance_len));
+	return hash_combine(hash, name->level);
+}
+
+#define SH_PREFIX scopes
+#define SH_ELEMENT_TYPE ScopeEntry
+#define SH_KEY_TYPE const ScopeName *
+#define SH_KEY name
+#define SH_HASH_KEY(tb, key) hash_scope_name(key)
+#define SH_EQUAL(tb, a, b) (compare_scope_names(a, b) == 0)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+int			cache_size = 16 * 1024;
+CacheStats	cache_stats;
+
+/* All below is written by the loading functions alone. */
+static MemoryContext cache_cxt = NULL;
+static scopes_hash * scopes = NULL;
+static dlist_head lru = DLIST_STATIC_INIT(lru);
+static Size scopes_size = 0;	/* of all scopes in the hash table */
+static uint64 load_number = 0;	/* of the current or last load */
+
+/* The generations at which a load began, before it took its snapshot. */
+typedef struct Generations
+{
+	uint64		data;
+	uint64		definitions;
+} Generations;
+
+static void
+create_cache(void)
+{
+	if (cache_cxt == NULL)
+		cache_cxt = AllocSetContextCreate(CacheMemoryContext,
+										  "instance_features cache",
+										  ALLOCSET_DEFAULT_SIZES);
+	if (scopes == NULL)
+		scopes = scopes_create(cache_cxt, 64, NULL);
+}
+
+/*
+ * Whether what is loaded now may be used again.
+ */
+bool
+cache_remembers(void)
+{
+	return tables_are_tracked() && !write_is_pending();
+}
+
+/* Say once a session why everything is slow. */
+static void
+warn_if_untracked(void)
+{
+	static bool warned = false;
+
+	if (warned || tables_are_tracked())
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errmsg("features are not cached because triggers of extension \"%s\" are missing or disabled",
+					EXTENSION_NAME),
+			 errhint("check_instance_features() names the triggers; enable them by ALTER TABLE ... ENABLE ALWAYS TRIGGER.")));
+}
+
+/*
+ * The tables are newer than the last message that we have received, so
+ * everything else that is cached is stale.  What is being loaded is not, unless
+ * another message has arrived since its loading began.
+ */
+static void
+run_ahead(bool with_definitions, Generations *begun)
+{
+	bool		data_current = begun->data == data_generation;
+	bool		definitions_current =
+	begun->definitions == definitions_generation;
+
+	generation_invalidate(with_definitions);
+	if (data_current)
+		begun->data = data_generation;
+	if (definitions_current)
+		begun->definitions = definitions_generation;
+}
+
+/*
+ * Bring the cached definitions up to date with a snapshot.  The settings of
+ * cached scopes have the numbers of the definitions that they were loaded with.
+ */
+static void
+refresh_definitions(Snapshot snapshot, Generations *begun)
+{
+	uint64		fingerprint = fingerprint_definitions(snapshot);
+
+	if (definitions_differ(fingerprint))
+		run_ahead(true, begun);
+	if (!definitions_are_current())
+		definitions_load(snapshot, fingerprint,
+						 cache_remembers() ? begun->definitions : 0,
+						 cache_cxt);
+}
+
+static CachedScope *
+find_cached(const ScopeName *name)
+{
+	ScopeEntry *entry = scopes_lookup(scopes, name);
+
+	return entry ? entry->scope : NULL;
+}
+
+static void
+forget_scope(CachedScope *scope)
+{
+	scopes_delete(scopes, &scope->name);
+	dlist_delete(&scope->lru);
+	scopes_size -= scope->size;
+	pfree(scope);
+}
+
+/*
+ * Remember a scope, after making room for it.  Those that the current load
+ * uses are kept.
+ */
+static void
+remember_scope(CachedScope *scope)
+{
+	ScopeEntry *entry;
+	bool		found;
+
+	while (!dlist_is_empty(&lru) &&
+		   scopes_size + scope->size > (Size) cache_size * 1024)
+	{
+		CachedScope *victim = dlist_tail_element(CachedScope, lru, &lru);
+
+		if (victim->last_load == load_number)
+			break;
+		elog(DEBUG2, "instance_features: %s \"%s\" leaves the cache",
+			 level_name(victim->name.level), victim->name.id);
+		forget_scope(victim);
+	}
+
+	entry = scopes_insert(scopes, &scope->name, &found);
+	Assert(!found);
+	entry->name = &scope->name;
+	entry->scope = scope;
+	dlist_push_head(&lru, &scope->lru);
+	scopes_size += scope->size;
+}
+
+/*
+ * Find a scope in the state that a snapshot shows, and load it unless it is
+ * cached in that state.  NULL if there is no such scope.
+ */
+static CachedScope *
+refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
+{
+	CachedScope *scope = find_cached(name);
+
+	if (scope != NULL && scope->generation == begun->data)
+	{
+		if (scope->fingerprint == fingerprint_scope(snapshot, name))
+		{
+			scope->last_load = load_number;
+			dlist_move_head(&lru, &scope->lru);
+			return scope;
+		}
+		run_ahead(false, begun);
+	}
+
+	elog(DEBUG2, "instance_features: loading %s \"%.*s\"",
+		 level_name(name->level), name->len, name->id);
+	if (scope != NULL)
+		forget_scope(scope);
+	scope = scope_load(snapshot, name, cache_cxt);
+	if (scope != NULL)
+	{
+		/* With the allocator's overhead, and its place in a half full hash. */
+		scope->size = GetMemoryChunkSpace(scope) + 2 * sizeof(ScopeEntry);
+		scope->last_load = load_number;
+		scope->generation = begun->data;
+		remember_scope(scope);
+	}
+	return scope;
+}
+
+/*
+ * Load what is missing of a chain, with the definitions, from one snapshot.
+ */
+static bool
+load_chain(ScopeChain *chain)
+{
+	Generations begun = {data_generation, definitions_generation};
+	bool		found = true;
+	Snapshot	snapshot;
+	MemoryContext load_cxt;
+	MemoryContext caller_cxt;
+
+	cache_stats.loads++;
+	load_number++;
+	create_cache();
+	load_cxt = AllocSetContextCreate(CurrentMemoryContext,
+									 "instance_features load",
+									 ALLOCSET_DEFAULT_SIZES);
+	caller_cxt = MemoryContextSwitchTo(load_cxt);
+
+	snapshot = begin_read();
+	refresh_definitions(snapshot, &begun);
+	for (int i = chain->length - 1; i >= 0 && found; i--)
+	{
+		CachedScope *scope = refresh_scope(snapshot, &chain->names[i], &begun);
+
+		chain->scopes[i] = scope;
+		found = scope != NULL;
+	}
+	end_read(snapshot);
+
+	/* All of it is of one moment, which may be later than that of a part. */
+	for (int i = 0; i < chain->length && found; i++)
+		unconstify(CachedScope *, chain->scopes[i])->generation =
+			cache_remembers() ? begun.data : 0;
+
+	MemoryContextSwitchTo(caller_cxt);
+	MemoryContextDelete(load_cxt);
+	warn_if_untracked();
+	return found;
+}
+
+/*
+ * Find the scopes of a chain as they are now: what is committed, and what our
+ * own transaction did.  False if one of them does not exist.
+ */
+bool
+cache_find(ScopeChain *chain)
+{
+	bool		current;
+
+	AcceptInvalidationMessages();
+
+	current = definitions_are_current() && !write_is_pending() &&
+		scopes != NULL;
+	for (int i = 0; i < chain->length && current; i++)
+	{
+		CachedScope *scope = find_cached(&chain->names[i]);
+
+		chain->scopes[i] = scope;
+		current = scope != NULL && scope->generation == data_generation;
+		if (current)
+			dlist_move_head(&lru, &scope->lru);
+	}
+	if (!current)
+		return load_chain(chain);
+	cache_count_hit();
+	return true;
+}
+
+/*
+ * Bring the definitions up to date, without a scope.
+ */
+void
+cache_refresh_definitions(void)
+{
+	AcceptInvalidationMessages();
+	if (!definitions_are_current() || write_is_pending())
+	{
+		Generations begun = {data_generation, definitions_generation};
+		Snapshot	snapshot;
+
+		create_cache();
+		snapshot = begin_read();
+		refresh_definitions(snapshot, &begun);
+		end_read(snapshot);
+	}
+}
+
+/*
+ * The bytes that the cache takes, and how many scopes it has.
+ */
+Size
+cache_memory(int64 *entries)
+{
+	*entries = scopes ? scopes->members : 0;
+	return cache_cxt ? MemoryContextMemAllocated(cache_cxt, true) : 0;
+}

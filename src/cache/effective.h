@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * effective.h
+ *	  The value that a feature has on a scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_EFFECTIVE_H
+#define INSTANCE_FEATURES_EFFECTIVE_H
+
+#include "cache/cache.h"
+#include "cache/definition.h"
+
+/* Where a value comes from: a level, or the definition. */
+#define SOURCE_DEFAULT (-1)
+
+/* The value of one feature on one scope. */
+typedef struct FeatureState
+{
+	const FeatureDefinition *definition;
+	const Jsonb *value;
+	int			source;			/* a FeatureLevel, or SOURCE_DEFAULT */
+	int64		sequence;		/* of the event that set it; */
+	TimestampTz change_date;	/* neither for SOURCE_DEFAULT */
+} FeatureState;
+
+extern bool effective_own_state(const CachedScope *scope, int feature,
+								FeatureState *state);
+extern void effective_state(const ScopeChain *chain, int feature,
+							FeatureState *state);
+
+#endif							/* INSTANCE_FEATURES_EFFECTIVE_H */

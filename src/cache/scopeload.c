@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * scopeload.c
+ *	  A scope with its settings, as it is cached.
+ *
+ * A scope becomes one chunk of memory when all of it has been read, so an error
+ * half-way through leaves nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "cache/definition.h"
+#include "cache/scopeload.h"
+#include "table/tableread.h"
+
+static int
+compare_settings(const void *a, const void *b)
+{
+	return ((const CachedSetting *) a)->feature -
+		((const CachedSetting *) b)->feature;
+}
+
+/*
+ * Read the row of a scope, or make up that of one that exists implicitly.
+ * False if there is no such scope.
+ */
+static bool
+read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
+			   bool *stored)
+{
+	*stored = read_scope(snapshot, name, row, NULL);
+	if (*stored)
+		return !row->dropped;
+	if (!scope_exists_implicitly(name))
+		return false;
+
+	memset(row, 0, sizeof(ScopeRow));
+	row->change_date = row->creation_date = NO_DATE;
+	return true;
+}
+
+/* Copy bytes to the end of a chunk, with a zero byte behind. */
+static const char *
+append_string(CachedScope *scope, Size *size, const char *string, int len)
+{
+	char	   *copy = (char *) scope + *size;
+
+	memcpy(copy, string, len);
+	copy[len] = '\0';
+	*size += len + 1;
+	return copy;
+}
+
+/*
+ * Load a scope into "cxt".  NULL if there is no such scope.  Settings of
+ * undefined features are left out.
+ */
+CachedScope *
+scope_load(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
+{
+	ScopeRow	row;
+	bool		stored;
+	List	   *rows;
+	Size		size;
+	CachedScope *scope;
+	ListCell   *lc;
+
+	if (!read_scope_row(snapshot, name, &row, &stored))
+		return NULL;
+	rows = stored ? read_settings(snapshot, name) : NIL;
+
+	size = offsetof(CachedScope, settings) +
+		sizeof(CachedSetting) * list_length(rows) +
+		name->instance_len + 1 + name->len + 1;
+	foreach(lc, rows)
+		size = MAXALIGN(size) + VARSIZE(((SettingRow *) lfirst(lc))->value);
+
+	scope = MemoryContextAllocHuge(cxt, size);
+	memset(scope, 0, offsetof(CachedScope, settings));
+	scope->fingerprint = fingerprint_scope(snapshot, name);
+	scope->stored = stored;
+	scope->row = row;
+
+	size = offsetof(CachedScope, settings) +
+		sizeof(CachedSetting) * list_length(rows);
+	scope->name = *name;
+	scope->name.instance_id = append_string(scope, &size, name->instance_id,
+											name->instance_len);
+	scope->name.id = append_string(scope, &size, name->id, name->len);
+	foreach(lc, rows)
+	{
+		const SettingRow *setting = lfirst(lc);
+		int			feature = definition_find(setting->feature,
+											  strlen(setting->feature));
+		CachedSetting *cached = &scope->settings[scope->nsettings];
+
+		if (feature < 0)
+			continue;
+		size = MAXALIGN(size);
+		cached->feature = feature;
+		cached->value_offset = size;
+		cached->sequence = setting->sequence;
+		cached->change_date = setting->change_date;
+		scope->nsettings++;
+		memcpy((char *) scope + size, setting->value, VARSIZE(setting->value));
+		size += VARSIZE(setting->value);
+	}
+	qsort(scope->settings, scope->nsettings, sizeof(CachedSetting),
+		  compare_settings);
+
+	return scope;
+}
+
+/*
+ * A scope's own setting of a feature, or NULL.
+ */
+const CachedSetting *
+scope_find_setting(const CachedScope *scope, int feature)
+{
+	CachedSetting key = {.feature = feature};
+
+	return bsearch(&key, scope->settings, scope->nsettings,
+				   sizeof(CachedSetting), compare_settings);
+}

@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * argument.c
+ *	  Arguments of SQL-callable functions, and the scope that a call is about.
+ *
+ * The rule: an id is checked when it is used, wherever it comes from.  The
+ * setting instance_features.instance_id may have any value: if SET refused one,
+ * a session that sets it before the library is loaded would go on with another
+ * instance than the one it asked for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "change/argument.h"
+
+char	   *current_instance_id;
+
+/*
+ * Raise invalid_parameter_value for what cannot be the id of an instance.
+ */
+void
+check_scope_id(const char *id, int len)
+{
+	if (len == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("instance id must not be empty")));
+	if (len > MAX_SCOPE_ID_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("instance id is too long"),
+				 errdetail("It has %d bytes, and at most %d are allowed.",
+						   len, MAX_SCOPE_ID_LENGTH)));
+	if (!pg_verifymbstr(id, len, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("instance id is not valid in encoding \"%s\"",
+						GetDatabaseEncodingName())));
+}
+
+/*
+ * The instance that calls without an id are about.  The id is a copy: code
+ * that a trigger runs may change the setting.  Raises invalid_parameter_value
+ * if the setting cannot be an id.
+ */
+ScopeName
+current_instance(void)
+{
+	const char *id = pstrdup(current_instance_id);
+
+	check_scope_id(id, strlen(id));
+	return instance_name(id, strlen(id));
+}
+
+/*
+ * The instance that an argument of type text names, the current one if it is
+ * null.  Raises invalid_parameter_value for what cannot be an id.
+ */
+ScopeName
+instance_argument(FunctionCallInfo fcinfo, int argno)
+{
+	text	   *id;
+
+	if (PG_ARGISNULL(argno))
+		return current_instance();
+
+	id = PG_GETARG_TEXT_PP(argno);
+	check_scope_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+	return instance_name(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+}
+
+/*
+ * An expected sequence, NULL if none is given.  Raises invalid_parameter_value
+ * for a negative one.
+ */
+const int64 *
+sequence_argument(FunctionCallInfo fcinfo, int argno)
+{
+	int64	   *sequence;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	sequence = palloc(sizeof(int64));
+	*sequence = PG_GETARG_INT64(argno);
+	if (*sequence < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("expected_sequence must not be negative")));
+	return sequence;
+}
+
+/*
+ * An argument of type text as a string, NULL if it is null.
+ */
+char *
+text_argument_or_null(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(argno));
+}
+
+Jsonb *
+jsonb_argument_or_null(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_JSONB_P(argno);
+}
+
+/*
+ * An argument of type boolean, which must not be null.
+ */
+bool
+boolean_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		report_null_argument(name);
+	return PG_GETARG_BOOL(argno);
+}
+
+/*
+ * A scope and those that it inherits from, to be found.
+ */
+ScopeChain
+scope_chain(const ScopeName *name)
+{
+	ScopeChain	chain = {0};
+
+	chain.names[chain.length++] = *name;
+	if (name->level != LEVEL_SYSTEM)
+		chain.names[chain.length++] = system_scope_name;
+	return chain;
+}
+
+/*
+ * Find a scope and those that it inherits from, or raise no_data_found.  See
+ * cache.h for how long the result is valid.
+ */
+ScopeChain
+find_chain(const ScopeName *name)
+{
+	ScopeChain	chain = scope_chain(name);
+
+	if (!cache_find(&chain))
+		report_scope_not_found(name);
+	return chain;
+}
+
+/*
+ * The row of a scope as it is cached, or raise no_data_found.
+ */
+ScopeRow
+find_scope_row(const ScopeName *name)
+{
+	ScopeChain	chain = find_chain(name);
+
+	return chain.scopes[0]->row;
+}
+
+/*
+ * Raise undefined_object if a look-up by key has found no feature.
+ */
+void
+require_feature(int feature, const char *key, int len)
+{
+	if (feature < 0)
+		report_unknown_feature(key, len, definition_nearest_key(key, len));
+}

@@ -1,0 +1,533 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.c
+ *	  Changing the settings of a scope.
+ *
+ * Every change takes these steps, in try_change_scope():
+ *
+ *	1. Find the scope: no_data_found if there is none.
+ *	2. Check the permission: insufficient_privilege.  No lock was taken yet.
+ *	3. Hold the definitions (RowExclusiveLock on table feature), then lock the
+ *	   scope's row (FOR NO KEY UPDATE); see locks.c.  Check again what may have
+ *	   changed while we waited.
+ *	4. Read the present settings, and decide what to change.  If nothing,
+ *	   return.
+ *	5. Write, by one command: advance the scope (or insert the row of an
+ *	   implicit scope; if another transaction was faster, go back to 1), append
+ *	   the events, insert, update and delete settings.
+ *
+ * The triggers on the tables, which fire at the end of that command, invalidate
+ * the caches and collect the notification: see track.c.
+ *
+ * Callers that change several scopes lock the system first, then instances in
+ * the order of their ids.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "change/argument.h"
+#include "change/change.h"
+#include "base/errors.h"
+#include "change/featurejson.h"
+#include "table/tableread.h"
+#include "table/tablewriter.h"
+#include "model/value.h"
+
+/* The columns that a change updates. */
+static const ColumnRange updated_columns[NUM_TABLES] =
+{
+	[TABLE_SCOPE] = {Anum_scope_sequence, Anum_scope_change_date},
+	[TABLE_SETTING] = {Anum_setting_value, Anum_setting_change_date}
+};
+
+/*
+ * Raise read_only_sql_transaction where nothing can be written.
+ */
+void
+prevent_command(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+}
+
+/*
+ * Lock a scope that the current role has a permission on, and hold the
+ * definitions, until the transaction ends.  A scope that exists implicitly has
+ * no row to be locked; then scope->stored is false.  Returns false if there is
+ * no such scope.  Raises insufficient_privilege, serialization_failure.
+ */
+static bool
+try_lock_scope(const ScopeName *name, FeaturePermission permission,
+			   LockTupleMode mode, LockWaitPolicy wait_policy,
+			   ScopeTuple *scope)
+{
+	for (;;)
+	{
+		/* The snapshot keeps the row's place from being used again. */
+		Snapshot	snapshot = begin_read();
+		bool		locked;
+
+		CHECK_FOR_INTERRUPTS();
+		memset(scope, 0, sizeof(ScopeTuple));
+		scope->row.change_date = scope->row.creation_date = NO_DATE;
+		scope->stored = read_scope(snapshot, name, &scope->row, &scope->tid);
+		if (!scope->stored && !scope_exists_implicitly(name))
+		{
+			end_read(snapshot);
+			scope_row_check_absence(name);
+			return false;
+		}
+		if (scope->row.dropped)
+		{
+			end_read(snapshot);
+			return false;
+		}
+		check_permission(name, &scope->row, permission);
+
+		definitions_hold();
+		if (scope->stored)
+			locked = scope_row_lock(name, snapshot, mode, wait_policy, scope);
+		else
+		{
+			scope_row_check_absence(name);
+			if (has_rows_without_scope(snapshot, name))
+				report_rows_without_scope(name);
+			locked = true;
+		}
+		end_read(snapshot);
+		if (!locked)
+			continue;
+
+		/* It may have been dropped, or given to another role. */
+		if (scope->row.dropped)
+			return false;
+		check_permission(name, &scope->row, permission);
+		return true;
+	}
+}
+
+/*
+ * The same, but raises no_data_found if there is no such scope.
+ */
+void
+lock_scope(const ScopeName *name, FeaturePermission permission,
+		   LockTupleMode mode, LockWaitPolicy wait_policy, ScopeTuple *scope)
+{
+	if (!try_lock_scope(name, permission, mode, wait_policy, scope))
+		report_scope_not_found(name);
+}
+
+/*
+ * Warn that a feature is deprecated, once a session.
+ */
+static void
+warn_if_deprecated(const char *key)
+{
+	static List *warned = NIL;	/* keys, in TopMemoryContext */
+	int			feature = definition_find(key, strlen(key));
+	MemoryContext caller_cxt;
+	ListCell   *lc;
+
+	if (feature < 0 || !definition_get(feature)->deprecated)
+		return;
+	foreach(lc, warned)
+	{
+		if (strcmp(lfirst(lc), key) == 0)
+			return;
+	}
+
+	caller_cxt = MemoryContextSwitchTo(TopMemoryContext);
+	warned = lappend(warned, pstrdup(key));
+	MemoryContextSwitchTo(caller_cxt);
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING_DEPRECATED_FEATURE),
+			 errmsg("feature \"%s\" is deprecated", key)));
+}
+
+/*
+ * Find a feature among settings that are ordered by feature.  NULL if it is
+ * not set.
+ */
+static const SettingRow *
+find_setting_row(List *settings, const char *key)
+{
+	int			low = 0;
+	int			high = list_length(settings) - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const SettingRow *setting = list_nth(settings, middle);
+		int			cmp = strcmp(key, setting->feature);
+
+		if (cmp == 0)
+			return setting;
+		if (cmp < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+
+	return NULL;
+}
+
+/*
+ * Of the requested changes, those that make a difference to a scope with these
+ * settings: a list of FeatureChange.
+ */
+List *
+find_differences(List *settings, List *requested)
+{
+	List	   *changes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, requested)
+	{
+		const RequestedChange *request = lfirst(lc);
+		const SettingRow *setting = find_setting_row(settings, request->key);
+		FeatureChange *change;
+
+		CHECK_FOR_INTERRUPTS();
+		if (request->value != NULL)
+			warn_if_deprecated(request->key);
+		if (setting == NULL && request->value == NULL)
+			continue;
+		if (setting != NULL && request->value != NULL &&
+			compareJsonbContainers(&setting->value->root,
+								   &request->value->root) == 0)
+			continue;
+
+		change = palloc(sizeof(FeatureChange));
+		change->key = request->key;
+		change->setting = setting;
+		change->value = request->value;
+		changes = lappend(changes, change);
+	}
+
+	return changes;
+}
+
+/*
+ * The settings of a scope as they are now: a list of SettingRow, ordered by
+ * feature.
+ */
+List *
+read_present_settings(const ScopeName *name)
+{
+	Snapshot	snapshot = begin_read();
+	List	   *settings = read_settings(snapshot, name);
+
+	end_read(snapshot);
+	return settings;
+}
+
+/* A command that changes one scope. */
+typedef struct ScopeWrite
+{
+	TableWriter *writer;
+	const ScopeName *name;
+	ScopeTuple *scope;
+	Datum		level;
+	Datum		instance_id;
+	Datum		id;
+	Datum		editor;
+} ScopeWrite;
+
+/* Fill in the columns that name the scope, which all tables begin with. */
+static void
+fill_scope_columns(const ScopeWrite *write, Datum *values)
+{
+	values[Anum_scope_level - 1] = write->level;
+	values[Anum_scope_instance_id - 1] = write->instance_id;
+	values[Anum_scope_id - 1] = write->id;
+}
+
+/*
+ * Write the scope's row as it is after the change.  False if it was to be
+ * inserted, and another transaction has inserted one.
+ */
+static bool
+write_scope(const ScopeWrite *write)
+{
+	const ScopeRow *row = &write->scope->row;
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+
+	fill_scope_columns(write, values);
+	nulls[Anum_scope_owner - 1] = true;
+	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
+	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
+	nulls[Anum_scope_creation_date - 1] = true;
+	nulls[Anum_scope_purged_to - 1] = true;
+	values[Anum_scope_dropped - 1] = BoolGetDatum(false);
+
+	if (!write->scope->stored)
+		return writer_insert_new(write->writer, TABLE_SCOPE, values, nulls);
+	writer_update(write->writer, TABLE_SCOPE, &write->scope->tid, values,
+				  nulls);
+	return true;
+}
+
+static void
+write_event(const ScopeWrite *write, const FeatureChange *change,
+			int64 sequence)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	const char *level = level_name(write->name->level);
+	const char *type;
+
+	if (change->key == NULL)
+		type = psprintf("feature.%s.reset", level);
+	else
+		type = psprintf("feature.%s.%s.%s", level, change->key,
+						change->value ? "set" : "unset");
+
+	fill_scope_columns(write, values);
+	values[Anum_event_sequence - 1] = Int64GetDatum(sequence);
+	values[Anum_event_event_type - 1] = CStringGetTextDatum(type);
+	nulls[Anum_event_feature - 1] = change->key == NULL;
+	if (change->key != NULL)
+		values[Anum_event_feature - 1] = CStringGetTextDatum(change->key);
+	nulls[Anum_event_old_value - 1] = change->setting == NULL;
+	if (change->setting != NULL)
+		values[Anum_event_old_value - 1] =
+			JsonbPGetDatum(change->setting->value);
+	nulls[Anum_event_value - 1] = change->value == NULL;
+	values[Anum_event_value - 1] = JsonbPGetDatum(change->value);
+	values[Anum_event_editor - 1] = write->editor;
+	values[Anum_event_creation_date - 1] =
+		TimestampTzGetDatum(write->scope->row.change_date);
+	if (!writer_insert_new(write->writer, TABLE_EVENT, values, nulls))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s already has an event %lld",
+						describe_scope(write->name),
+						(long long) sequence),
+				 errdetail("The sequence of the scope differs from its events."),
+				 errhint("check_instance_features() tells more.")));
+}
+
+static void
+write_setting(const ScopeWrite *write, const FeatureChange *change,
+			  int64 sequence)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+
+	if (change->value == NULL)
+	{
+		writer_delete(write->writer, TABLE_SETTING,
+					  &change->setting->tid);
+		return;
+	}
+
+	fill_scope_columns(write, values);
+	values[Anum_setting_feature - 1] = CStringGetTextDatum(change->key);
+	values[Anum_setting_value - 1] = JsonbPGetDatum(change->value);
+	values[Anum_setting_sequence - 1] = Int64GetDatum(sequence);
+	values[Anum_setting_change_date - 1] =
+		TimestampTzGetDatum(write->scope->row.change_date);
+	if (change->setting != NULL)
+		writer_update(write->writer, TABLE_SETTING,
+					  &change->setting->tid,
+					  values, nulls);
+	else
+		writer_insert(write->writer, TABLE_SETTING, values, nulls);
+}
+
+/*
+ * Write changes of a scope that is locked, and bring *scope to what it is
+ * then: its change_date is never less than it was.  False, and nothing is
+ * written, if the scope had no row and has got one from another transaction.
+ */
+static bool
+write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
+			  List *changes)
+{
+	ScopeWrite	write = {.name = name,.scope = scope};
+	int64		sequence = scope->row.sequence;
+	ListCell   *lc;
+	bool		written;
+
+	if (sequence > PG_INT64_MAX - list_length(changes))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sequence of %s has reached its limit",
+						describe_scope(name))));
+	scope->row.sequence += list_length(changes);
+	scope->row.change_date = Max(scope->row.change_date,
+								 GetCurrentTimestamp());
+
+	write.level = CStringGetTextDatum(level_name(name->level));
+	write.instance_id =
+		PointerGetDatum(cstring_to_text_with_len(name->instance_id,
+												 name->instance_len));
+	write.id = PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
+	write.editor = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	write.writer = writer_begin(updated_columns);
+	written = write_scope(&write);
+	if (written)
+	{
+		foreach(lc, changes)
+		{
+			const FeatureChange *change = lfirst(lc);
+			ListCell   *setting;
+
+			CHECK_FOR_INTERRUPTS();
+			write_event(&write, change, ++sequence);
+			if (change->key != NULL)
+			{
+				write_setting(&write, change, sequence);
+				continue;
+			}
+			foreach(setting, settings)
+				writer_delete(write.writer, TABLE_SETTING,
+							  &((SettingRow *) lfirst(setting))->tid);
+		}
+	}
+	writer_end(write.writer);
+	return written;
+}
+
+/*
+ * Change a scope as "plan" decides.  Fills in its details after the change.
+ * Returns false if there is no such scope.
+ */
+bool
+try_change_scope(const ScopeName *name, FeaturePermission permission,
+				 LockWaitPolicy wait_policy, PlanChanges plan, void *arg,
+				 FeatureDetails *details)
+{
+	for (;;)
+	{
+		ScopeTuple	scope;
+		List	   *settings = NIL;
+		List	   *changes;
+
+		/* Steps 1 to 3. */
+		if (!try_lock_scope(name, permission, LockTupleNoKeyExclusive,
+							wait_policy, &scope))
+			return false;
+
+		/* Step 4. */
+		if (scope.stored)
+			settings = read_present_settings(name);
+		changes = plan(name, &scope, settings, arg);
+
+		/* Step 5. */
+		if (changes == NIL || write_changes(name, &scope, settings, changes))
+		{
+			*details = scope_details(name, &scope.row);
+			return true;
+		}
+		if (IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access due to concurrent update")));
+	}
+}
+
+/*
+ * The same, but raises no_data_found if there is no such scope.
+ */
+FeatureDetails
+change_scope(const ScopeName *name, FeaturePermission permission,
+			 LockWaitPolicy wait_policy, PlanChanges plan, void *arg)
+{
+	FeatureDetails details;
+
+	if (!try_change_scope(name, permission, wait_policy, plan, arg, &details))
+		report_scope_not_found(name);
+	return details;
+}
+
+/* What set_features() and reset_features() are asked for. */
+typedef struct SetRequest
+{
+	const Jsonb *features;		/* not for a reset */
+	List	   *requested;		/* what they were parsed into, */
+	uint64		version;		/* with these definitions */
+	const int64 *expected_sequence; /* or NULL */
+} SetRequest;
+
+static void
+check_expected_sequence(const ScopeName *name, const ScopeTuple *scope,
+						const int64 *expected)
+{
+	if (expected != NULL && *expected != scope->row.sequence)
+		report_sequence_mismatch(name, scope->row.sequence,
+								 *expected);
+}
+
+static void
+parse_set_request(SetRequest *request)
+{
+	cache_refresh_definitions();
+	if (request->version == definitions_version())
+		return;
+	request->version = definitions_version();
+	request->requested = parse_request(request->features);
+}
+
+static List *
+plan_set(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		 void *arg)
+{
+	SetRequest *request = arg;
+
+	check_expected_sequence(name, scope, request->expected_sequence);
+
+	/* Somebody may have altered a feature before we held them. */
+	parse_set_request(request);
+	return find_differences(settings, request->requested);
+}
+
+/*
+ * Set and unset features of a scope as a request says.  If expected_sequence
+ * is not NULL, the scope's sequence must be that.
+ */
+FeatureDetails
+set_features(const ScopeName *name, const Jsonb *features,
+			 const int64 *expected_sequence)
+{
+	SetRequest	request = {
+		.features = features,
+		.expected_sequence = expected_sequence
+	};
+
+	/* A bad request is told before anything else. */
+	parse_set_request(&request);
+	return change_scope(name, PERMISSION_WRITE, LockWaitBlock, plan_set,
+						&request);
+}
+
+static List *
+plan_reset(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	const SetRequest *request = arg;
+
+	check_expected_sequence(name, scope, request->expected_sequence);
+	return settings == NIL ? NIL : list_make1(palloc0(sizeof(FeatureChange)));
+}
+
+/*
+ * Remove all settings of a scope, with the same guard.
+ */
+FeatureDetails
+reset_features(const ScopeName *name, const int64 *expected_sequence)
+{
+	SetRequest	request = {.expected_sequence = expected_sequence};
+
+	return change_scope(name, PERMISSION_DELETE, LockWaitBlock, plan_reset,
+						&request);
+}

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.h
+ *	  Changing the settings of a scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_CHANGE_H
+#define INSTANCE_FEATURES_CHANGE_H
+
+#include "table/locks.h"
+#include "change/permission.h"
+#include "change/result.h"
+
+/* The change of one setting, or of all of them. */
+typedef struct FeatureChange
+{
+	const char *key;			/* NULL: all settings are removed */
+	const SettingRow *setting;	/* the present one, or NULL */
+	const Jsonb *value;			/* the new value; NULL: unset */
+} FeatureChange;
+
+/*
+ * Decides what to change, once the scope is locked: a list of FeatureChange.
+ * It may be called more than once.
+ */
+typedef List *(*PlanChanges) (const ScopeName *name, const ScopeTuple *scope,
+							  List *settings, void *arg);
+
+extern void prevent_command(const char *function);
+extern void lock_scope(const ScopeName *name, FeaturePermission permission,
+					   LockTupleMode mode, LockWaitPolicy wait_policy,
+					   ScopeTuple *scope);
+extern List *find_differences(List *settings, List *requested);
+extern List *read_present_settings(const ScopeName *name);
+extern bool try_change_scope(const ScopeName *name,
+							 FeaturePermission permission,
+							 LockWaitPolicy wait_policy,
+							 PlanChanges plan, void *arg,
+							 FeatureDetails *details);
+extern FeatureDetails change_scope(const ScopeName *name,
+								   FeaturePermission permission,
+								   LockWaitPolicy wait_policy,
+								   PlanChanges plan, void *arg);
+extern FeatureDetails set_features(const ScopeName *name,
+								   const Jsonb *features,
+								   const int64 *expected_sequence);
+extern FeatureDetails reset_features(const ScopeName *name,
+									 const int64 *expected_sequence);
+
+#endif							/* INSTANCE_FEATURES_CHANGE_H */

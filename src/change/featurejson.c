@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  From a jsonb request to a validated list of changes.
+ *
+ * The rule: a bad request raises invalid_parameter_value and names what is
+ * wrong; no table is written before the whole request was found good.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/errors.h"
+#include "change/featurejson.h"
+#include "model/tables.h"
+#include "base/jsonbuild.h"
+#include "model/value.h"
+
+RequestedChange *
+make_change(const char *key, Jsonb *value)
+{
+	RequestedChange *change = palloc(sizeof(RequestedChange));
+
+	change->key = pstrdup(key);
+	change->value = value;
+	return change;
+}
+
+static int
+compare_keys(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((RequestedChange *) lfirst(a))->key,
+				  ((RequestedChange *) lfirst(b))->key);
+}
+
+/*
+ * Extend a list of changes so that it also unsets every setting of a scope
+ * that it does not mention, but for those of removed and undefined features.
+ * The list is modified, and ordered by key, as that of a request.
+ */
+List *
+unset_all_others(List *changes, List *settings)
+{
+	const FeatureDefinition *definitions;
+	int			ndefinitions;
+	bool	   *mentioned;		/* by the number of the feature */
+	ListCell   *lc;
+
+	definitions = definitions_all(&ndefinitions);
+	mentioned = palloc0(sizeof(bool) * Max(ndefinitions, 1));
+	foreach(lc, changes)
+	{
+		const char *key = ((RequestedChange *) lfirst(lc))->key;
+		int			feature = definition_find(key, strlen(key));
+
+		if (feature >= 0)
+			mentioned[feature] = true;
+	}
+
+	foreach(lc, settings)
+	{
+		const char *key = ((SettingRow *) lfirst(lc))->feature;
+		int			feature = definition_find(key, strlen(key));
+
+		CHECK_FOR_INTERRUPTS();
+		if (feature >= 0 && !mentioned[feature] &&
+			!definitions[feature].removed)
+			changes = lappend(changes, make_change(key, NULL));
+	}
+
+	pfree(mentioned);
+	list_sort(changes, compare_keys);
+	return changes;
+}
+
+/*
+ * The number of the feature that a field names by its JSON name or key.
+ */
+static int
+find_field(const char *field, int len)
+{
+	int			feature = definition_find_json_name(field, len);
+
+	if (feature < 0)
+		feature = definition_find(field, len);
+	if (feature < 0)
+	{
+		const char *nearest = definition_nearest_field(field, len);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown feature \"%s\"", clip_name(field, len)),
+				 nearest ? errhint("Perhaps you meant \"%s\".", nearest) :
+				 errhint("get_system_features(true) lists the features.")));
+	}
+
+	return feature;
+}
+
+/*
+ * Raise invalid_parameter_value unless a feature, which the caller calls
+ * "field", may be set to a value.
+ */
+void
+check_value(const FeatureDefinition *definition, const char *field, int len,
+			const JsonbValue *value)
+{
+	const char *violation = value_limit_violation(value);
+
+	if (violation == NULL)
+		violation = value_violation(value, definition->type,
+									definition->allowed_values);
+	if (violation != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for feature \"%s\"",
+						clip_name(field, len)),
+				 errdetail_internal("%s", violation),
+				 errhint("Use null to unset the feature.")));
+}
+
+/*
+ * Parse the fields of a JSON object: a list of RequestedChange ordered by key,
+ * without those of removed features.  The definitions are those that the cache
+ * has.
+ */
+List *
+parse_features(const Jsonb *features)
+{
+	const FeatureDefinition *definitions;
+	int			ndefinitions;
+	RequestedChange *changes;
+	JsonbIterator *it;
+	JsonbValue	field;
+	JsonbValue	value;
+	List	   *result = NIL;
+
+	if (features == NULL)
+		report_null_argument("features");
+	json_root_value(features, &value);
+	if (!JB_ROOT_IS_OBJECT(features))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features must be a JSON object"),
+				 errdetail("It is %s.", json_type_name(&value))));
+
+	definitions = definitions_all(&ndefinitions);
+	changes = palloc0(sizeof(RequestedChange) * Max(ndefinitions, 1));
+
+	it = JsonbIteratorInit(unconstify(JsonbContainer *, &features->root));
+	(void) JsonbIteratorNext(&it, &value, false);
+	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
+	{
+		const char *name = field.val.string.val;
+		int			len = field.val.string.len;
+		int			feature = find_field(name, len);
+		const FeatureDefinition *definition = &definitions[feature];
+		RequestedChange *change = &changes[feature];
+
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&it, &value, true);
+		if (change->key != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("feature \"%s\" is specified more than once",
+							definition->key),
+					 errdetail("Both \"%s\" and \"%s\" name it.",
+							   definition->json_name, definition->key)));
+		if (value.type != jbvNull)
+			check_value(definition, name, len, &value);
+
+		change->key = pstrdup(definition->key);
+		if (value.type != jbvNull)
+			change->value = JsonbValueToJsonb(&value);
+	}
+
+	for (int i = 0; i < ndefinitions; i++)
+	{
+		if (changes[i].key != NULL && !definitions[i].removed)
+			result = lappend(result, &changes[i]);
+	}
+
+	return result;
+}
+
+/*
+ * The same for a request, which must have a field.
+ */
+List *
+parse_request(const Jsonb *features)
+{
+	if (features != NULL && JB_ROOT_IS_OBJECT(features) &&
+		JB_ROOT_COUNT(features) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no changes in request"),
+				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
+	return parse_features(features);
+}

@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *	  From a jsonb request to a validated list of changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_FEATUREJSON_H
+#define INSTANCE_FEATURES_FEATUREJSON_H
+
+#include "cache/definition.h"
+
+/* The field of a response that is no feature's. */
+#define DETAILS_FIELD "details"
+
+/* What a request wants of one feature. */
+typedef struct RequestedChange
+{
+	char	   *key;
+	Jsonb	   *value;			/* NULL: unset */
+} RequestedChange;
+
+extern RequestedChange *make_change(const char *key, Jsonb *value);
+extern List *unset_all_others(List *changes, List *settings);
+extern void check_value(const FeatureDefinition *definition,
+						const char *field, int len, const JsonbValue *value);
+extern List *parse_features(const Jsonb *features);
+extern List *parse_request(const Jsonb *features);
+
+#endif							/* INSTANCE_FEATURES_FEATUREJSON_H */

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.c
+ *	  Whether a feature is enabled, remembered for as long as it holds.
+ *
+ * The rule: an answer is of the cache_generation at which the search for it
+ * began, so that it does not outlive an invalidation that arrives meanwhile.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/jsonbuild.h"
+#include "change/lookup.h"
+#include "change/argument.h"
+
+/*
+ * The effective value of a boolean feature on an instance.  Raises
+ * undefined_object, no_data_found or invalid_parameter_value; the first two
+ * are false with missing_ok.
+ */
+bool
+find_enabled(const char *key, int key_length, const ScopeName *instance,
+			 bool missing_ok)
+{
+	ScopeChain	chain = scope_chain(instance);
+	int			feature;
+	FeatureState state;
+	JsonbValue	value;
+
+	if (missing_ok && !extension_is_installed())
+		return false;
+	if (!cache_find(&chain))
+	{
+		if (missing_ok)
+			return false;
+		report_scope_not_found(instance);
+	}
+
+	feature = definition_find(key, key_length);
+	if (feature < 0 && missing_ok)
+		return false;
+	require_feature(feature, key, key_length);
+	effective_state(&chain, feature, &state);
+	json_root_value(state.value, &value);
+	if (state.definition->type != value_type("boolean") ||
+		value.type != jbvBool)
+		report_type_mismatch(state.definition->key,
+							 state.definition->type->name, "boolean");
+
+	return value.val.boolean;
+}
+
+/*
+ * Put a question, to which there is no answer yet.  An id_length of -1 stands
+ * for what is the current instance when the answer is sought.
+ */
+void
+ask(FeatureAnswer *answer, const char *key, int key_length,
+	const char *id, int id_length, bool missing_ok)
+{
+	Assert(key_length <= MAX_KEY_LENGTH && id_length <= MAX_SCOPE_ID_LENGTH);
+
+	answer->generation = 0;
+	answer->missing_ok = missing_ok;
+	answer->key_length = key_length;
+	memcpy(answer->key, key, key_length);
+	answer->id_length = id_length;
+	if (id_length > 0)
+		memcpy(answer->id, id, id_length);
+}
+
+/*
+ * Find the answer to a question that was put before, as find_enabled().
+ */
+bool
+ask_again(FeatureAnswer *answer)
+{
+	uint64		generation = cache_generation;
+	ScopeName	instance;
+
+	if (answer->id_length < 0)
+	{
+		instance = instance_name(current_instance_id,
+								 strlen(current_instance_id));
+		check_scope_id(instance.id, instance.len);
+	}
+	else
+		instance = instance_name(answer->id, answer->id_length);
+
+	answer->generation = 0;
+	answer->enabled = find_enabled(answer->key, answer->key_length, &instance,
+								   answer->missing_ok);
+	if (cache_remembers() || !extension_is_installed())
+		answer->generation = generation;
+	return answer->enabled;
+}

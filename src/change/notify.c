@@ -1,0 +1,463 @@
+/*-------------------------------------------------------------------------
+ *
+ * notify.c
+ *	  Telling listeners of committed changes.
+ *
+ * The triggers on the tables mark the scopes that a transaction changes.  Just
+ * before the commit each becomes one notification.  Marks belong to the
+ * (sub)transaction that made them: a rollback forgets them, a subtransaction's
+ * commit merges them into its parent's.  Beyond MAX_SCOPES scopes a single
+ * notification tells listeners to read everything again, so that neither the
+ * memory for marks nor the notification queue grows with the transaction.
+ *
+ * PostgreSQL cannot notify for a prepared transaction and refuses to prepare
+ * one that tried; rather than that, its changes go without notifications, and
+ * a warning says so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "commands/async.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "change/notify.h"
+#include "table/tableread.h"
+
+#define CHANNEL "instance_features"
+
+/* What async.c allows for a payload. */
+#define MAX_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)
+
+/* Scopes that one transaction notifies one by one. */
+#define MAX_SCOPES 100
+
+/* The share of the notification queue that we leave to others. */
+#define MAX_QUEUE_USAGE 0.75
+
+bool		notify_enabled = true;
+
+/* A scope that a transaction has changed. */
+typedef struct Mark
+{
+	ScopeName  *name;
+	bool		whole;			/* created or dropped: no features are told */
+	List	   *features;		/* keys of those changed */
+	Size		features_size;	/* what they take in a payload, about */
+	bool		has_details;	/* else they are read from the table */
+	int64		sequence;
+	TimestampTz change_date;
+} Mark;
+
+/* The marks of a (sub)transaction, in a memory context of their own. */
+typedef struct MarkLevel
+{
+	struct MarkLevel *parent;
+	MemoryContext cxt;
+	int			nest_level;
+	bool		everything;		/* too many scopes, or a TRUNCATE */
+	List	   *marks;			/* in the order in which they were made */
+} MarkLevel;
+
+/*
+ * That of the innermost (sub)transaction that has made marks.  Written by
+ * mark_level() and the callbacks of the (sub)transaction's end.
+ */
+static MarkLevel *current_level = NULL;
+
+/*
+ * The marks of the current (sub)transaction.
+ */
+static MarkLevel *
+mark_level(void)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	MemoryContext cxt;
+	MarkLevel  *level;
+
+	if (current_level != NULL && current_level->nest_level == nest_level)
+		return current_level;
+
+	cxt = AllocSetContextCreate(TopTransactionContext,
+								"instance_features notifications",
+								ALLOCSET_SMALL_SIZES);
+	level = MemoryContextAllocZero(cxt, sizeof(MarkLevel));
+	level->cxt = cxt;
+	level->nest_level = nest_level;
+	level->parent = current_level;
+	current_level = level;
+	return level;
+}
+
+/*
+ * Find or make the mark of a scope.  NULL if everything is marked.
+ */
+static Mark *
+find_mark(MarkLevel *level, const ScopeName *name)
+{
+	MemoryContext caller_cxt;
+	ListCell   *lc;
+	Mark	   *mark;
+
+	if (level->everything)
+		return NULL;
+	foreach(lc, level->marks)
+	{
+		mark = lfirst(lc);
+		if (compare_scope_names(mark->name, name) == 0)
+			return mark;
+	}
+	if (list_length(level->marks) == MAX_SCOPES)
+	{
+		level->everything = true;
+		return NULL;
+	}
+
+	caller_cxt = MemoryContextSwitchTo(level->cxt);
+	mark = palloc0(sizeof(Mark));
+	mark->name = copy_scope_name(name);
+	level->marks = lappend(level->marks, mark);
+	MemoryContextSwitchTo(caller_cxt);
+	return mark;
+}
+
+/*
+ * Add a feature to a mark, unless there are more than a payload can have.
+ */
+static void
+add_feature(MarkLevel *level, Mark *mark, const char *key)
+{
+	MemoryContext caller_cxt;
+	ListCell   *lc;
+
+	if (mark->whole)
+		return;
+	foreach(lc, mark->features)
+	{
+		if (strcmp(lfirst(lc), key) == 0)
+			return;
+	}
+	mark->features_size += strlen(key) + strlen("\"\", ");
+	if (mark->features_size > MAX_PAYLOAD)
+	{
+		mark->whole = true;
+		return;
+	}
+
+	caller_cxt = MemoryContextSwitchTo(level->cxt);
+	mark->features = lappend(mark->features, pstrdup(key));
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+static void
+set_details(Mark *mark, int64 sequence, TimestampTz change_date)
+{
+	mark->has_details = true;
+	mark->sequence = sequence;
+	mark->change_date = change_date;
+}
+
+/*
+ * A feature of a scope has changed.
+ */
+void
+notify_feature(const ScopeName *name, const char *key)
+{
+	MarkLevel  *level = mark_level();
+	Mark	   *mark = find_mark(level, name);
+
+	if (mark != NULL)
+		add_feature(level, mark, key);
+}
+
+/*
+ * The last event of a scope is now this one.
+ */
+void
+notify_sequence(const ScopeName *name, int64 sequence, TimestampTz change_date)
+{
+	Mark	   *mark = find_mark(mark_level(), name);
+
+	if (mark != NULL)
+		set_details(mark, sequence, change_date);
+}
+
+/*
+ * A scope was created or dropped, so that all of it has to be read again.
+ */
+void
+notify_existence(const ScopeName *name, int64 sequence,
+				 TimestampTz change_date)
+{
+	Mark	   *mark = find_mark(mark_level(), name);
+
+	if (mark != NULL)
+	{
+		mark->whole = true;
+		set_details(mark, sequence, change_date);
+	}
+}
+
+/*
+ * Everything has to be read again.
+ */
+void
+notify_everything(void)
+{
+	mark_level()->everything = true;
+}
+
+/*
+ * Merge the marks of a committed subtransaction into those of its parent.
+ */
+static void
+merge_level(MarkLevel *level, int parent_nest_level)
+{
+	MarkLevel  *parent = level->parent;
+	ListCell   *lc;
+
+	if (parent == NULL || parent->nest_level < parent_nest_level)
+	{
+		level->nest_level = parent_nest_level;
+		return;
+	}
+
+	parent->everything = parent->everything || level->everything;
+	foreach(lc, level->marks)
+	{
+		const Mark *mark = lfirst(lc);
+		Mark	   *merged = find_mark(parent, mark->name);
+		ListCell   *feature;
+
+		if (merged == NULL)
+			break;
+		merged->whole = merged->whole || mark->whole;
+		foreach(feature, mark->features)
+			add_feature(parent, merged, lfirst(feature));
+		if (mark->has_details)
+			set_details(merged, mark->sequence, mark->change_date);
+	}
+	current_level = parent;
+	MemoryContextDelete(level->cxt);
+}
+
+/* Append a number with at least so many digits; there is room for it. */
+static void
+append_number(StringInfo buf, uint32 number, int digits)
+{
+	char	   *end = pg_ultostr_zeropad(buf->data + buf->len, number, digits);
+
+	buf->len = end - buf->data;
+	*end = '\0';
+}
+
+/*
+ * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
+ * with 0, 3 or 6 fractional digits.
+ */
+void
+append_rfc3339(StringInfo buf, TimestampTz timestamp)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+
+	enlargeStringInfo(buf, 64);
+	append_number(buf, tm.tm_year, 4);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mon, 2);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mday, 2);
+	appendStringInfoChar(buf, 'T');
+	append_number(buf, tm.tm_hour, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_min, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_sec, 2);
+	if (fsec != 0)
+	{
+		appendStringInfoChar(buf, '.');
+		if (fsec % 1000 != 0)
+			append_number(buf, fsec, 6);
+		else
+			append_number(buf, fsec / 1000, 3);
+	}
+	appendStringInfoChar(buf, 'Z');
+}
+
+/*
+ * Queue the notification of one scope.  A payload that would be too long goes
+ * without the features.
+ */
+static void
+send_mark(const Mark *mark)
+{
+	StringInfoData buf;
+	int			base_len;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "{\"level\": \"%s\", \"resourceOwner\": ",
+					 level_name(mark->name->level));
+	escape_json(&buf, mark->name->id);
+	appendStringInfo(&buf, ", \"sequence\": %lld",
+					 (long long) mark->sequence);
+	if (mark->change_date != NO_DATE)
+	{
+		appendStringInfoString(&buf, ", \"changeDate\": \"");
+		append_rfc3339(&buf, mark->change_date);
+		appendStringInfoChar(&buf, '"');
+	}
+	base_len = buf.len;
+
+	if (!mark->whole && mark->features != NIL)
+	{
+		foreach(lc, mark->features)
+		{
+			appendStringInfoString(&buf, foreach_current_index(lc) == 0 ?
+								   ", \"features\": [" : ", ");
+			escape_json(&buf, lfirst(lc));
+		}
+		appendStringInfoChar(&buf, ']');
+	}
+
+	if (buf.len + 1 > MAX_PAYLOAD)
+	{
+		buf.len = base_len;
+		buf.data[base_len] = '\0';
+	}
+	appendStringInfoChar(&buf, '}');
+
+	Async_Notify(CHANNEL, buf.data);
+	pfree(buf.data);
+}
+
+/*
+ * Whether the notification queue has room.  A full one would fail the commit.
+ */
+static bool
+queue_has_room(void)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	double		usage;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	usage = DatumGetFloat8(pg_notification_queue_usage(fcinfo));
+	if (usage < MAX_QUEUE_USAGE)
+		return true;
+
+	ereport(WARNING,
+			(errmsg("feature changes are not notified because the notification queue is nearly full"),
+			 errdetail("The queue is %.0f%% full.", usage * 100),
+			 errhint("A session that listens to some channel has been in a transaction for a long time.")));
+	return false;
+}
+
+/*
+ * Queue the notifications of the transaction.
+ */
+static void
+send_notifications(MarkLevel *level)
+{
+	bool		need_details = false;
+	ListCell   *lc;
+
+	if (!notify_enabled || !queue_has_room())
+		return;
+	if (level->everything)
+	{
+		Async_Notify(CHANNEL, "{\"level\": \"all\"}");
+		return;
+	}
+
+	/* Direct DML may have changed settings and not their scope. */
+	foreach(lc, level->marks)
+		need_details = need_details || !((Mark *) lfirst(lc))->has_details;
+	if (need_details)
+	{
+		Snapshot	snapshot = begin_read();
+
+		foreach(lc, level->marks)
+		{
+			Mark	   *mark = lfirst(lc);
+			ScopeRow	row;
+
+			if (mark->has_details)
+				continue;
+			if (read_scope(snapshot, mark->name, &row, NULL))
+				set_details(mark, row.sequence, row.change_date);
+			else
+				set_details(mark, 0, NO_DATE);
+		}
+		end_read(snapshot);
+	}
+
+	foreach(lc, level->marks)
+		send_mark(lfirst(lc));
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	MarkLevel  *level = current_level;
+
+	if (level == NULL)
+		return;
+
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			Assert(level->parent == NULL);
+			send_notifications(level);
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (notify_enabled)
+				ereport(WARNING,
+						(errmsg("feature changes of a prepared transaction are not notified"),
+						 errhint("Listeners on channel \"%s\" have to read the features again.",
+								 CHANNEL)));
+			break;
+		default:
+			/* The context that the marks are in goes away. */
+			break;
+	}
+	current_level = NULL;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId subid,
+				 SubTransactionId parent_subid, void *arg)
+{
+	int			nest_level = GetCurrentTransactionNestLevel();
+	MarkLevel  *level = current_level;
+
+	if (level == NULL || level->nest_level < nest_level)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		merge_level(level, nest_level - 1);
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		current_level = level->parent;
+		MemoryContextDelete(level->cxt);
+	}
+}
+
+/*
+ * Called once, when the library is loaded.
+ */
+void
+notify_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * notify.h
+ *	  Telling listeners of committed changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_NOTIFY_H
+#define INSTANCE_FEATURES_NOTIFY_H
+
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+
+#include "base/scopename.h"
+
+/* The setting instance_features.notify. */
+extern bool notify_enabled;
+
+extern void notify_init(void);
+extern void notify_feature(const ScopeName *name, const char *key);
+extern void notify_sequence(const ScopeName *name, int64 sequence,
+							TimestampTz change_date);
+extern void notify_existence(const ScopeName *name, int64 sequence,
+							 TimestampTz change_date);
+extern void notify_everything(void);
+extern void append_rfc3339(StringInfo buf, TimestampTz timestamp);
+
+#endif							/* INSTANCE_FEATURES_NOTIFY_H */

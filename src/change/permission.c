@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * permission.c
+ *	  Who may change a scope.
+ *
+ * The rule: rights come from ownership alone.  The current role may change a
+ * scope if it has the privileges of the scope's owner or of the system's,
+ * which members have unless their membership is not inherited, and superusers
+ * always.
+ *
+ * A scope whose column "owner" is null belongs to the owner of the database if
+ * it exists implicitly, else to the system's owner.  A scope whose owner is a
+ * role that does not exist is nobody's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "change/permission.h"
+#include "table/tableread.h"
+
+PG_FUNCTION_INFO_V1(effective_owner);
+PG_FUNCTION_INFO_V1(sees_all);
+
+/* As the service names them. */
+static const char *
+permission_name(FeatureLevel level, FeaturePermission permission)
+{
+	bool		is_system = permission == PERMISSION_SYSTEM_WRITE ||
+	permission == PERMISSION_SYSTEM_DELETE;
+	const LevelInfo *info = &level_infos[is_system ? LEVEL_SYSTEM : level];
+
+	return permission == PERMISSION_WRITE ||
+		permission == PERMISSION_SYSTEM_WRITE ?
+		info->write_permission : info->delete_permission;
+}
+
+static Oid
+database_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+										ObjectIdGetDatum(MyDatabaseId));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
+	owner = ((Form_pg_database) GETSTRUCT(tuple))->datdba;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * Read the row of the system.  This goes past the cache, which would be loaded
+ * anew after each of many changes.
+ */
+static ScopeRow
+read_system_row(void)
+{
+	Snapshot	snapshot = begin_read();
+	ScopeRow	row = {0};
+
+	(void) read_scope(snapshot, &system_scope_name, &row, NULL);
+	end_read(snapshot);
+	return row;
+}
+
+/*
+ * The owner of the system, InvalidOid if it is nobody's.
+ */
+static Oid
+system_owner(void)
+{
+	ScopeRow	row = read_system_row();
+
+	return scope_owner_of(&system_scope_name, &row);
+}
+
+/*
+ * The owner of a scope with this row, InvalidOid if it is nobody's.
+ */
+Oid
+scope_owner_of(const ScopeName *name, const ScopeRow *row)
+{
+	if (row->has_owner)
+		return scope_owner_role(&row->owner);
+	return scope_exists_implicitly(name) ? database_owner() : system_owner();
+}
+
+/*
+ * Whether the current role has the privileges of "role", which may be
+ * InvalidOid, whose privileges only superusers have.
+ */
+static bool
+has_privileges_of(Oid role)
+{
+	return OidIsValid(role) ? has_privs_of_role(GetUserId(), role) :
+		superuser();
+}
+
+/*
+ * Whether the current role has the privileges of the system's owner.
+ */
+bool
+is_system_owner(void)
+{
+	return has_privileges_of(system_owner());
+}
+
+/*
+ * Whether the current role may change a scope with this row.
+ */
+bool
+may_change_scope(const ScopeName *name, const ScopeRow *row)
+{
+	return has_privileges_of(scope_owner_of(name, row)) || is_system_owner();
+}
+
+/*
+ * Tell who has a permission that the current role has not: the owner of a
+ * scope with this row.
+ */
+static void
+report_permission_denied(const ScopeName *name, const ScopeRow *row,
+						 const char *object, const char *permission)
+{
+	Oid			owner = scope_owner_of(name, row);
+	char	   *role = OidIsValid(owner) ? GetUserNameFromId(owner, true) : NULL;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for %s", object),
+			 role ?
+			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
+					   permission, role) :
+			 errdetail("Permission \"%s\" is required, which belonged to role \"%s\", which does not exist.",
+					   permission, scope_owner_kept_name(&row->owner))));
+}
+
+/*
+ * Raise insufficient_privilege unless the current role has a permission on a
+ * scope with this row.
+ */
+void
+check_permission(const ScopeName *name, const ScopeRow *row,
+				 FeaturePermission permission)
+{
+	const ScopeName *owned = name;
+	ScopeRow	owned_row = *row;
+
+	if (permission == PERMISSION_SYSTEM_WRITE ||
+		permission == PERMISSION_SYSTEM_DELETE)
+	{
+		owned = &system_scope_name;
+		owned_row = read_system_row();
+	}
+	if (!may_change_scope(owned, &owned_row))
+		report_permission_denied(owned, &owned_row,
+								 describe_scope(name),
+								 permission_name(name->level, permission));
+}
+
+/*
+ * Raise insufficient_privilege unless the current role has a permission on the
+ * system, for what belongs to no other scope.
+ */
+void
+check_system_permission(FeaturePermission permission)
+{
+	ScopeRow	row = read_system_row();
+
+	check_permission(&system_scope_name, &row, permission);
+}
+
+/*
+ * Raise insufficient_privilege unless the current role may give a scope to
+ * "new_owner": it owns the scope and could become that role.  The system's
+ * owner may give an instance to any role.
+ */
+void
+check_new_owner(const ScopeName *name, const ScopeRow *row, Oid new_owner)
+{
+	check_permission(name, row, PERMISSION_WRITE);
+	if (may_become_role(GetUserId(), new_owner))
+		return;
+
+	if (level_is_single(name->level) || !is_system_owner())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to give %s to role \"%s\"",
+						describe_scope(name),
+						GetUserNameFromId(new_owner, false)),
+				 errdetail("Permission \"%s\" can be given only by a member of the new owner role.",
+						   permission_name(name->level, PERMISSION_WRITE))));
+}
+
+/*
+ * effective_owner(level, id, owner): for the views.
+ */
+Datum
+effective_owner(PG_FUNCTION_ARGS)
+{
+	ScopeRow	row = {0};
+	ScopeName	name;
+	FeatureLevel level;
+	Oid			owner;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
+		!parse_level(text_to_cstring(PG_GETARG_TEXT_PP(0)), &level))
+		PG_RETURN_NULL();
+	name = make_scope_name(level, "", text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	row.has_owner = !PG_ARGISNULL(2);
+	if (row.has_owner)
+		row.owner = *PG_GETARG_SCOPE_OWNER_P(2);
+
+	owner = scope_owner_of(&name, &row);
+	if (!OidIsValid(owner))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(owner);
+}
+
+/*
+ * sees_all(): for the views.
+ */
+Datum
+sees_all(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
+				   is_system_owner());
+}

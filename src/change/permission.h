@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * permission.h
+ *	  Who may change a scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_PERMISSION_H
+#define INSTANCE_FEATURES_PERMISSION_H
+
+#include "model/tables.h"
+
+/* What it takes to do something to a scope. */
+typedef enum FeaturePermission
+{
+	PERMISSION_WRITE,			/* of the scope's owner */
+	PERMISSION_DELETE,
+	PERMISSION_SYSTEM_WRITE,	/* of the system's owner */
+	PERMISSION_SYSTEM_DELETE
+} FeaturePermission;
+
+extern Oid	scope_owner_of(const ScopeName *name, const ScopeRow *row);
+extern bool is_system_owner(void);
+extern bool may_change_scope(const ScopeName *name, const ScopeRow *row);
+extern void check_permission(const ScopeName *name, const ScopeRow *row,
+							 FeaturePermission permission);
+extern void check_system_permission(FeaturePermission permission);
+extern void check_new_owner(const ScopeName *name, const ScopeRow *row,
+							Oid new_owner);
+
+#endif							/* INSTANCE_FEATURES_PERMISSION_H */

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * builtin.h
+ *	  The features that come with the library.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_BUILTIN_H
+#define INSTANCE_FEATURES_BUILTIN_H
+
+/* Each is boolean, false by default, and experimental. */
+#define BUILTIN_TYPE "boolean"
+#define BUILTIN_STAGE "experimental"
+
+typedef struct BuiltinFeature
+{
+	const char *key;
+	const char *json_name;
+	const char *description;
+} BuiltinFeature;
+
+#define NUM_BUILTIN_FEATURES 5
+
+extern const BuiltinFeature builtin_feature_table[NUM_BUILTIN_FEATURES];
+
+extern bool is_builtin_key(const char *key);
+
+#endif							/* INSTANCE_FEATURES_BUILTIN_H */

@@ -1,0 +1,309 @@
+/*-------------------------------------------------------------------------
+ *
+ * value.c
+ *	  The types of features, and the values that a feature may have.
+ *
+ * The rule: whether a feature may have a value is decided here alone.  The
+ * functions that decide it return NULL, or a sentence that says what is wrong,
+ * for the DETAIL of the caller's report.
+ *
+ * Values come from tenants, so every loop over one can be cancelled, and none
+ * takes more than n log n steps.  Elements are compared as jsonb compares
+ * them: 1 equals 1.0.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "base/errors.h"
+#include "base/jsonbuild.h"
+#include "model/elements.h"
+#include "model/value.h"
+
+PG_FUNCTION_INFO_V1(feature_value_violation);
+
+/* How deeply arrays and objects may be nested in a value. */
+#define MAX_VALUE_DEPTH 100
+
+int			max_value_size;
+
+/*
+ * The number of bytes that a value takes as a jsonb of its own, its VARSIZE.
+ * A scalar is stored as an array of one element.
+ */
+static Size
+jsonb_size(const JsonbValue *value)
+{
+	const Size	scalar_size = offsetof(Jsonb, root.children) + sizeof(JEntry);
+
+	switch (value->type)
+	{
+		case jbvBinary:
+			return VARHDRSZ + value->val.binary.len;
+		case jbvString:
+			return scalar_size + value->val.string.len;
+		case jbvNumeric:
+			return scalar_size + VARSIZE_ANY(value->val.numeric);
+		default:
+			return scalar_size;
+	}
+}
+
+static bool
+is_too_deep(const JsonbValue *value)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	part;
+	int			depth = 0;
+
+	if (value->type != jbvBinary)
+		return false;
+
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &part, false)) != WJB_DONE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (token == WJB_BEGIN_ARRAY || token == WJB_BEGIN_OBJECT)
+		{
+			if (++depth > MAX_VALUE_DEPTH)
+				return true;
+		}
+		else if (token == WJB_END_ARRAY || token == WJB_END_OBJECT)
+			depth--;
+	}
+	return false;
+}
+
+/*
+ * Say why a value, a default or a list of allowed values is too large or too
+ * deeply nested to be accepted from a caller.  Stored values are not subject
+ * to this: the limit may have been another one when they were set.
+ */
+const char *
+value_limit_violation(const JsonbValue *value)
+{
+	Size		size = jsonb_size(value);
+	Size		limit = (Size) max_value_size * 1024;
+
+	if (size > limit)
+		return psprintf("The size as jsonb is %zu bytes, but \"%s\" allows only %zu bytes.",
+						size, "instance_features.max_value_size", limit);
+	if (is_too_deep(value))
+		return psprintf("Arrays and objects are nested more than %d levels deep.",
+						MAX_VALUE_DEPTH);
+	return NULL;
+}
+
+static bool
+is_integral(Numeric number)
+{
+	Datum		datum = NumericGetDatum(number);
+	Datum		floor = DirectFunctionCall1(numeric_floor, datum);
+
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, datum, floor));
+}
+
+static bool
+fits_bigint(Numeric number)
+{
+	Datum		datum = NumericGetDatum(number);
+	Datum		min = NumericGetDatum(int64_to_numeric(PG_INT64_MIN));
+	Datum		max = NumericGetDatum(int64_to_numeric(PG_INT64_MAX));
+
+	return DatumGetBool(DirectFunctionCall2(numeric_ge, datum, min)) &&
+		DatumGetBool(DirectFunctionCall2(numeric_le, datum, max));
+}
+
+static bool
+is_written_as_integer(const JsonbValue *value)
+{
+	Datum		scale = DirectFunctionCall1(numeric_scale,
+											NumericGetDatum(value->val.numeric));
+
+	return DatumGetInt32(scale) == 0 && fits_bigint(value->val.numeric);
+}
+
+/* A number is an integer if it is whole, however it is written. */
+static bool
+is_whole(const JsonbValue *value)
+{
+	return is_integral(value->val.numeric);
+}
+
+static const char *
+integer_range_violation(const JsonbValue *value)
+{
+	if (fits_bigint(value->val.numeric))
+		return NULL;
+	return psprintf("It is not in the range from %lld to %lld.",
+					(long long) PG_INT64_MIN, (long long) PG_INT64_MAX);
+}
+
+/*
+ * The types that features may have.  A value's type is inferred as the first
+ * one that fits.
+ */
+static const ValueType value_types[] =
+{
+	{.name = "boolean",.jsonb_type = jbvBool},
+	{.name = "string",.jsonb_type = jbvString,.has_allowed_values = true},
+	{
+		.name = "integer",.jsonb_type = jbvNumeric,
+		.has_allowed_values = true,.is_inferred = is_written_as_integer,
+		.conforms = is_whole,.range_violation = integer_range_violation,
+		.is_number = true
+	},
+	{
+		.name = "number",.jsonb_type = jbvNumeric,
+		.has_allowed_values = true,.is_number = true
+	},
+	{.name = "object",.jsonb_type = jbvBinary},
+	{
+		.name = "array",.jsonb_type = jbvBinary,.is_array = true,
+		.has_allowed_values = true
+	}
+};
+
+/* That of a definition whose type is none, as direct DML may leave it. */
+static const ValueType no_type = {.name = "unknown",.jsonb_type = jbvNull};
+
+/*
+ * The type of that name, one that has no values if there is none.
+ */
+const ValueType *
+value_type(const char *name)
+{
+	for (int i = 0; i < lengthof(value_types); i++)
+	{
+		if (strcmp(value_types[i].name, name) == 0)
+			return &value_types[i];
+	}
+
+	return &no_type;
+}
+
+/* Whether a value has the JSON type that the values of a type have. */
+static bool
+has_jsonb_type(const JsonbValue *value, const ValueType *type)
+{
+	return type != &no_type && value->type == type->jsonb_type &&
+		(value->type != jbvBinary ||
+		 JsonContainerIsArray(value->val.binary.data) == type->is_array);
+}
+
+/*
+ * The feature type inferred from a value, NULL for null.  A number is an
+ * integer if it is written without a fraction.
+ */
+const ValueType *
+value_infer_type(const JsonbValue *value)
+{
+	for (int i = 0; i < lengthof(value_types); i++)
+	{
+		const ValueType *type = &value_types[i];
+
+		if (has_jsonb_type(value, type) &&
+			(type->is_inferred == NULL || type->is_inferred(value)))
+			return type;
+	}
+
+	return NULL;
+}
+
+static bool
+conforms_to_type(const JsonbValue *value, const ValueType *type)
+{
+	return has_jsonb_type(value, type) &&
+		(type->conforms == NULL || type->conforms(value));
+}
+
+/*
+ * Say why a feature of this type, with these allowed values (or NULL), cannot
+ * have a value.
+ */
+const char *
+value_violation(const JsonbValue *value, const ValueType *type,
+				const Jsonb *allowed_values)
+{
+	const char *violation = NULL;
+
+	if (!conforms_to_type(value, type))
+		return psprintf("It is %s, but the feature's type is %s.",
+						json_type_name(value), type->name);
+	if (type->range_violation != NULL)
+		violation = type->range_violation(value);
+	if (violation != NULL || allowed_values == NULL)
+		return violation;
+	if (type->is_array)
+		return elements_violation(value->val.binary.data, allowed_values);
+
+	/* Features of the other types that have allowed values are scalars. */
+	if (findJsonbValueFromContainer(unconstify(JsonbContainer *,
+											   &allowed_values->root),
+									JB_FARRAY,
+									unconstify(JsonbValue *, value)) == NULL)
+		return psprintf("%s is not one of the allowed %s.",
+						json_describe_value(value),
+						json_describe(&allowed_values->root));
+	return NULL;
+}
+
+/*
+ * Say why a feature of this type cannot have these allowed values.
+ */
+const char *
+value_allowed_violation(const Jsonb *allowed_values, const ValueType *type)
+{
+	const JsonbContainer *array = &allowed_values->root;
+	JsonbIterator *it;
+	JsonbValue	value;
+
+	if (!type->has_allowed_values)
+		return psprintf("Features of type %s cannot have allowed values.",
+						type->name);
+	if (!JsonContainerIsArray(array) || JsonContainerIsScalar(array))
+	{
+		json_root_value(allowed_values, &value);
+		return psprintf("They are %s, not an array.", json_type_name(&value));
+	}
+	if (JsonContainerSize(array) == 0)
+		return "The array is empty.";
+
+	it = json_begin_array(array);
+	while (!type->is_array && json_next_element(&it, &value))
+	{
+		if (!conforms_to_type(&value, type))
+			return psprintf("%s is %s, but the feature's type is %s.",
+							json_describe_value(&value),
+							json_type_name(&value), type->name);
+	}
+	return elements_violation(array, NULL);
+}
+
+/*
+ * feature_value_violation(value, value_type, allowed_values): for
+ * check_instance_features().
+ */
+Datum
+feature_value_violation(PG_FUNCTION_ARGS)
+{
+	JsonbValue	value;
+	const ValueType *type;
+	const char *violation;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	json_root_value(PG_GETARG_JSONB_P(0), &value);
+	type = value_type(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	violation = value_violation(&value, type,
+								PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
+	if (violation == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(violation));
+}
