@@ -837,7 +837,7 @@ RETURNS record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION @extschema@.instance_features_stats() IS
-    'this sessions cache: answers from it, loads, invalidations; instances and bytes in it now';
+    'this sessions cache: answers from it, loads, invalidations; scopes and bytes in it now';
 
 CREATE FUNCTION @extschema@.instance_features_version()
 RETURNS text

@@ -90,7 +90,8 @@ parse_document_field(const char *field)
 	{
 		if (strcmp(field, level_infos[i].document_field) == 0)
 			return i;
-		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" : ", ",
+		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" :
+						 i < NUM_LEVELS - 1 ? ", " : " and ",
 						 level_infos[i].document_field);
 	}
 	ereport(ERROR,

@@ -67,7 +67,7 @@ SELECT throws_ok($$INSERT INTO instance_features.scope VALUES ('instance', 'a', 
 SELECT throws_ok($$INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('A', 'a', 'boolean', 'true')$$, '23514', NULL, 'a key is in snake_case');
 
 SELECT create_instance('a') AS ignored \gset
-SELECT is(pg_temp.try($$UPDATE instance_features.scope SET dropped = true RETURNING id$$), '23514 | invalid row for table "instance_features.scope": level "instance", id "a" | Only the instance "default" has a row when it is dropped.', 'an UPDATE is checked, and told what is wrong');
+SELECT is(pg_temp.try($$UPDATE instance_features.scope SET dropped = true RETURNING id$$), '23514 | invalid row for table "instance_features.scope": level "instance", id "a" | Only an instance that exists implicitly has a row when it is dropped.', 'an UPDATE is checked, and told what is wrong');
 
 -- Plans: a constant call is evaluated once, and plans stay parallel.
 SET LOCAL max_parallel_workers_per_gather = 2;
