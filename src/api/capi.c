@@ -14,9 +14,9 @@
 #include "utils/memutils.h"
 
 #include "../include/instance_features.h"
-#include "change/lookup.h"
 #include "api/capi.h"
 #include "change/argument.h"
+#include "change/lookup.h"
 
 typedef struct ResolvedFeature
 {

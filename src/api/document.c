@@ -17,13 +17,13 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/change.h"
-#include "api/instance.h"
 #include "change/featurejson.h"
-#include "table/tableread.h"
-#include "base/jsonbuild.h"
+#include "change/scopes.h"
 #include "model/value.h"
+#include "table/tableread.h"
 
 PG_FUNCTION_INFO_V1(apply_features);
 PG_FUNCTION_INFO_V1(export_features);

@@ -19,14 +19,13 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "change/lookup.h"
-#include "change/argument.h"
-#include "table/generation.h"
-#include "api/get.h"
-#include "change/result.h"
-#include "model/builtin.h"
 #include "base/jsonbuild.h"
+#include "change/argument.h"
+#include "change/lookup.h"
+#include "change/result.h"
+#include "change/states.h"
 #include "model/value.h"
+#include "table/generation.h"
 
 PG_FUNCTION_INFO_V1(get_instance_features);
 PG_FUNCTION_INFO_V1(get_system_features);
@@ -38,40 +37,6 @@ PG_FUNCTION_INFO_V1(feature_text);
 PG_FUNCTION_INFO_V1(feature_integer);
 PG_FUNCTION_INFO_V1(feature_number);
 PG_FUNCTION_INFO_V1(instance_features_stats);
-PG_FUNCTION_INFO_V1(builtin_features);
-
-/*
- * Hand the features of a scope to "callback", ordered by key: those that it
- * sets or, with inheritance, all but the removed ones with their effective
- * values.  Raises no_data_found for an instance that sets none and is read
- * without.
- */
-void
-read_states(const ScopeChain *chain, bool inheritance,
-			StateCallback callback, void *arg)
-{
-	const CachedScope *scope = chain->scopes[0];
-	const FeatureDefinition *definitions;
-	int			ndefinitions;
-
-	if (!inheritance && scope->nsettings == 0 &&
-		!level_is_single(scope->name.level))
-		report_no_settings(&scope->name);
-
-	definitions = definitions_all(&ndefinitions);
-	for (int i = 0; i < ndefinitions; i++)
-	{
-		FeatureState state;
-
-		if (inheritance && definitions[i].removed)
-			continue;
-		if (inheritance)
-			effective_state(chain, i, &state);
-		else if (!effective_own_state(scope, i, &state))
-			continue;
-		callback(&state, arg);
-	}
-}
 
 /*
  * The body of get_*_features(inheritance, ...).
@@ -354,33 +319,4 @@ instance_features_stats(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(entries);
 	values[4] = Int64GetDatum(bytes);
 	return result_row(fcinfo, types, lengthof(types), values, nulls);
-}
-
-/*
- * builtin_features(): for the view "definition".
- */
-Datum
-builtin_features(PG_FUNCTION_ARGS)
-{
-	static const Oid types[] = {
-		TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID
-	};
-	ReturnSetInfo *rsinfo = begin_result_set(fcinfo, types, lengthof(types));
-
-	for (int i = 0; i < NUM_BUILTIN_FEATURES; i++)
-	{
-		const BuiltinFeature *feature = &builtin_feature_table[i];
-		Datum		values[lengthof(types)];
-		bool		nulls[lengthof(types)] = {false};
-
-		values[0] = CStringGetTextDatum(feature->key);
-		values[1] = CStringGetTextDatum(feature->json_name);
-		values[2] = CStringGetTextDatum(BUILTIN_TYPE);
-		values[3] = JsonbPGetDatum(json_make_boolean(false));
-		values[4] = CStringGetTextDatum(BUILTIN_STAGE);
-		values[5] = CStringGetTextDatum(feature->description);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
-							 nulls);
-	}
-	return (Datum) 0;
 }

@@ -3,8 +3,6 @@
  * instance.c
  *	  SQL-callable: create and drop instances, and give scopes to roles.
  *
- * Locks are taken as in change.c.  Dropping locks the scope's row FOR UPDATE.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,8 +14,8 @@
 
 #include "change/argument.h"
 #include "change/change.h"
+#include "change/scopes.h"
 #include "table/generation.h"
-#include "api/instance.h"
 #include "table/tableread.h"
 #include "table/tablewriter.h"
 
@@ -25,126 +23,6 @@ PG_FUNCTION_INFO_V1(create_instance);
 PG_FUNCTION_INFO_V1(drop_instance);
 PG_FUNCTION_INFO_V1(alter_system_owner);
 PG_FUNCTION_INFO_V1(alter_instance_owner);
-
-/* What creating and dropping update of a scope that has a row. */
-static const ColumnRange all_columns[NUM_TABLES] =
-{
-	[TABLE_SCOPE] = {Anum_scope_owner, Anum_scope_dropped}
-};
-
-static const ColumnRange owner_column[NUM_TABLES] =
-{
-	[TABLE_SCOPE] = {Anum_scope_owner, Anum_scope_owner}
-};
-
-/*
- * Form the row of a scope.  The values point into "row".
- */
-static void
-form_scope_row(const ScopeName *name, const ScopeRow *row,
-			   Datum *values, bool *nulls)
-{
-	memset(values, 0, sizeof(Datum) * MAX_COLUMNS);
-	memset(nulls, 0, sizeof(bool) * MAX_COLUMNS);
-	values[Anum_scope_level - 1] =
-		CStringGetTextDatum(level_name(name->level));
-	values[Anum_scope_instance_id - 1] =
-		PointerGetDatum(cstring_to_text_with_len(name->instance_id,
-												 name->instance_len));
-	values[Anum_scope_id - 1] =
-		PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
-	nulls[Anum_scope_owner - 1] = !row->has_owner;
-	values[Anum_scope_owner - 1] = ScopeOwnerPGetDatum(&row->owner);
-	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
-	nulls[Anum_scope_change_date - 1] = row->change_date == NO_DATE;
-	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
-	nulls[Anum_scope_creation_date - 1] = row->creation_date == NO_DATE;
-	values[Anum_scope_creation_date - 1] =
-		TimestampTzGetDatum(row->creation_date);
-	nulls[Anum_scope_purged_to - 1] = row->purged_to == 0;
-	values[Anum_scope_purged_to - 1] = Int64GetDatum(row->purged_to);
-	values[Anum_scope_dropped - 1] = BoolGetDatum(row->dropped);
-}
-
-/*
- * Insert the row of a scope.  False if another transaction has inserted one.
- */
-static bool
-insert_scope_row(const ScopeName *name, const ScopeRow *row)
-{
-	Datum		values[MAX_COLUMNS];
-	bool		nulls[MAX_COLUMNS];
-	TableWriter *writer = writer_begin(all_columns);
-	bool		inserted;
-
-	form_scope_row(name, row, values, nulls);
-	inserted = writer_insert_new(writer, TABLE_SCOPE, values, nulls);
-	writer_end(writer);
-	return inserted;
-}
-
-/*
- * Update columns of the row of a scope that is locked.
- */
-static void
-update_scope_row(const ScopeName *name, ScopeTuple *scope,
-				 const ColumnRange *columns)
-{
-	Datum		values[MAX_COLUMNS];
-	bool		nulls[MAX_COLUMNS];
-	TableWriter *writer = writer_begin(columns);
-
-	form_scope_row(name, &scope->row, values, nulls);
-	writer_update(writer, TABLE_SCOPE, &scope->tid, values, nulls);
-	writer_end(writer);
-}
-
-/*
- * Create an instance, for a caller that may do so.  False if there is one
- * already.
- */
-bool
-create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
-{
-	for (;;)
-	{
-		ScopeChain	chain = scope_chain(name);
-		ScopeTuple	scope;
-		ScopeRow	row = {.has_owner = true};
-
-		CHECK_FOR_INTERRUPTS();
-		if (cache_find(&chain))
-			return false;
-
-		scope_owner_set(&row.owner, owner);
-		row.change_date = row.creation_date = GetCurrentTimestamp();
-		*details = scope_details(name, &row);
-
-		definitions_hold();
-		if (scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
-		{
-			if (!scope.row.dropped)
-				return false;
-			scope.row = row;
-			update_scope_row(name, &scope, all_columns);
-			return true;
-		}
-
-		{
-			Snapshot	snapshot = begin_read();
-			bool		found = has_rows_without_scope(snapshot, name);
-
-			end_read(snapshot);
-			if (found)
-				report_rows_without_scope(name);
-		}
-		if (insert_scope_row(name, &row))
-			return true;
-
-		/* Find what another transaction made, ahead of its message. */
-		generation_invalidate(false);
-	}
-}
 
 /*
  * The role that an argument of type regrole names: it must exist.
@@ -185,45 +63,6 @@ create_instance(PG_FUNCTION_ARGS)
 	return details_datum(fcinfo, &details);
 }
 
-static bool
-delete_event(const EventRow *event, void *arg)
-{
-	writer_delete(arg, TABLE_EVENT, &event->tid);
-	return true;
-}
-
-/*
- * Delete a scope whose row is locked, with its settings and events.  What
- * exists implicitly keeps a row, which says that it was dropped.
- */
-static void
-delete_scope(const ScopeName *name, ScopeTuple *scope)
-{
-	TableWriter *writer = writer_begin(all_columns);
-	Snapshot	snapshot = begin_read();
-	List	   *settings = read_settings(snapshot, name);
-	ListCell   *lc;
-
-	if (scope_exists_implicitly(name))
-	{
-		Datum		values[MAX_COLUMNS];
-		bool		nulls[MAX_COLUMNS];
-		ScopeRow	row = {.dropped = true};
-
-		row.change_date = row.creation_date = GetCurrentTimestamp();
-		form_scope_row(name, &row, values, nulls);
-		writer_update(writer, TABLE_SCOPE, &scope->tid, values, nulls);
-	}
-	else
-		writer_delete(writer, TABLE_SCOPE, &scope->tid);
-	foreach(lc, settings)
-		writer_delete(writer, TABLE_SETTING,
-					  &((SettingRow *) lfirst(lc))->tid);
-	foreach_event(snapshot, name, delete_event, writer);
-	end_read(snapshot);
-	writer_end(writer);
-}
-
 /*
  * drop_instance(instance_id)
  */
@@ -231,7 +70,6 @@ Datum
 drop_instance(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
-	ScopeTuple	scope;
 
 	check_argument_count(fcinfo, 1);
 	prevent_command("drop_instance()");
@@ -239,23 +77,7 @@ drop_instance(PG_FUNCTION_ARGS)
 		report_null_argument("instance_id");
 	name = instance_argument(fcinfo, 0);
 
-	for (;;)
-	{
-		ScopeRow	row = {.dropped = true};
-
-		lock_scope(&name, PERMISSION_SYSTEM_DELETE, LockTupleExclusive,
-				   LockWaitBlock, &scope);
-		if (scope.stored)
-		{
-			delete_scope(&name, &scope);
-			break;
-		}
-
-		/* The instance "default" without a row. */
-		row.change_date = row.creation_date = GetCurrentTimestamp();
-		if (insert_scope_row(&name, &row))
-			break;
-	}
+	drop_scope(&name);
 	PG_RETURN_VOID();
 }
 
@@ -267,7 +89,6 @@ alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 {
 	Oid			owner;
 	ScopeRow	row;
-	ScopeTuple	scope;
 
 	if (PG_ARGISNULL(argno))
 		report_null_argument("owner");
@@ -278,21 +99,7 @@ alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 	owner = role_argument(fcinfo, argno);
 	check_new_owner(name, &row, owner);
 
-	for (;;)
-	{
-		lock_scope(name, PERMISSION_WRITE, LockTupleNoKeyExclusive,
-				   LockWaitBlock, &scope);
-		check_new_owner(name, &scope.row, owner);
-		scope.row.has_owner = true;
-		scope_owner_set(&scope.row.owner, owner);
-		if (scope.stored)
-		{
-			update_scope_row(name, &scope, owner_column);
-			return;
-		}
-		if (insert_scope_row(name, &scope.row))
-			return;
-	}
+	give_scope(name, owner);
 }
 
 /*

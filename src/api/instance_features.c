@@ -13,9 +13,9 @@
 
 #include "api/capi.h"
 #include "change/argument.h"
-#include "table/generation.h"
 #include "change/notify.h"
 #include "model/value.h"
+#include "table/generation.h"
 
 /*
  * The most that instance_features.max_value_size can be, in kilobytes: no

@@ -19,9 +19,10 @@
 #include "utils/timestamp.h"
 
 #include "base/errors.h"
-#include "table/generation.h"
 #include "change/notify.h"
 #include "model/tables.h"
+#include "model/tableshape.h"
+#include "table/generation.h"
 
 PG_FUNCTION_INFO_V1(track_changes);
 

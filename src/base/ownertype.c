@@ -33,9 +33,7 @@
 #include <ctype.h>
 
 #include "catalog/pg_authid.h"
-#include "common/hashfn.h"
 #include "lib/stringinfo.h"
-#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "parser/scansup.h"
 #include "utils/acl.h"
@@ -50,22 +48,6 @@
 /* CREATE TYPE says so too. */
 StaticAssertDecl(sizeof(ScopeOwner) == 68,
 				 "type scope_owner needs NAMEDATALEN to be 64");
-
-PG_FUNCTION_INFO_V1(scope_owner_in);
-PG_FUNCTION_INFO_V1(scope_owner_out);
-PG_FUNCTION_INFO_V1(scope_owner_recv);
-PG_FUNCTION_INFO_V1(scope_owner_send);
-PG_FUNCTION_INFO_V1(scope_owner_eq);
-PG_FUNCTION_INFO_V1(scope_owner_ne);
-PG_FUNCTION_INFO_V1(scope_owner_lt);
-PG_FUNCTION_INFO_V1(scope_owner_le);
-PG_FUNCTION_INFO_V1(scope_owner_gt);
-PG_FUNCTION_INFO_V1(scope_owner_ge);
-PG_FUNCTION_INFO_V1(scope_owner_cmp);
-PG_FUNCTION_INFO_V1(scope_owner_hash);
-PG_FUNCTION_INFO_V1(scope_owner_hash_extended);
-PG_FUNCTION_INFO_V1(scope_owner_to_regrole);
-PG_FUNCTION_INFO_V1(scope_owner_from_regrole);
 
 /*
  * Return the OID of the owner's role, or InvalidOid if the owner is nobody.
@@ -182,8 +164,8 @@ nobody_form(const char *name)
 /*
  * Return the text form of an owner, in palloc'd memory.
  */
-static char *
-text_form(const ScopeOwner *owner)
+char *
+scope_owner_text(const ScopeOwner *owner)
 {
 	char		name[NAMEDATALEN];
 	const char *quoted;
@@ -278,8 +260,8 @@ read_quoted(const char *c, bool has_escapes, const char *text,
 /*
  * Read an owner from its text form.  Raises invalid_text_representation.
  */
-static ScopeOwner *
-read_owner(const char *text)
+ScopeOwner *
+scope_owner_read(const char *text)
 {
 	ScopeOwner *owner = palloc0(sizeof(ScopeOwner));
 	const char *c = text;
@@ -311,61 +293,11 @@ read_owner(const char *text)
 }
 
 /*
- * scope_owner_in(cstring)
- */
-Datum
-scope_owner_in(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_SCOPE_OWNER_P(read_owner(PG_GETARG_CSTRING(0)));
-}
-
-/*
- * scope_owner_out(scope_owner)
- */
-Datum
-scope_owner_out(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_CSTRING(text_form(PG_GETARG_SCOPE_OWNER_P(0)));
-}
-
-/*
- * scope_owner_recv(internal)
- */
-Datum
-scope_owner_recv(PG_FUNCTION_ARGS)
-{
-	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
-	int			len = message->len - message->cursor;
-
-	if (memchr(&message->data[message->cursor], '\0', len) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s", TYPE_NAME),
-				 errdetail("The name of a role has no null bytes.")));
-
-	PG_RETURN_SCOPE_OWNER_P(read_owner(pq_getmsgtext(message, len, &len)));
-}
-
-/*
- * scope_owner_send(scope_owner)
- */
-Datum
-scope_owner_send(PG_FUNCTION_ARGS)
-{
-	char	   *form = text_form(PG_GETARG_SCOPE_OWNER_P(0));
-	StringInfoData message;
-
-	pq_begintypsend(&message);
-	pq_sendtext(&message, form, strlen(form));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
-}
-
-/*
  * Compare two owners.  Sorting does this in a context that lives long, so
  * nothing may be left there.
  */
-static int
-compare_owners(const ScopeOwner *a, const ScopeOwner *b)
+int
+scope_owner_compare(const ScopeOwner *a, const ScopeOwner *b)
 {
 	char	   *a_form;
 	char	   *b_form;
@@ -374,128 +306,10 @@ compare_owners(const ScopeOwner *a, const ScopeOwner *b)
 	if (memcmp(a, b, sizeof(ScopeOwner)) == 0)
 		return 0;
 
-	a_form = text_form(a);
-	b_form = text_form(b);
+	a_form = scope_owner_text(a);
+	b_form = scope_owner_text(b);
 	result = strcmp(a_form, b_form);
 	pfree(a_form);
 	pfree(b_form);
 	return result;
-}
-
-#define COMPARE_ARGUMENTS() \
-	compare_owners(PG_GETARG_SCOPE_OWNER_P(0), PG_GETARG_SCOPE_OWNER_P(1))
-
-/*
- * scope_owner_eq(scope_owner, scope_owner)
- */
-Datum
-scope_owner_eq(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() == 0);
-}
-
-/*
- * scope_owner_ne(scope_owner, scope_owner)
- */
-Datum
-scope_owner_ne(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() != 0);
-}
-
-/*
- * scope_owner_lt(scope_owner, scope_owner)
- */
-Datum
-scope_owner_lt(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() < 0);
-}
-
-/*
- * scope_owner_le(scope_owner, scope_owner)
- */
-Datum
-scope_owner_le(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() <= 0);
-}
-
-/*
- * scope_owner_gt(scope_owner, scope_owner)
- */
-Datum
-scope_owner_gt(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() > 0);
-}
-
-/*
- * scope_owner_ge(scope_owner, scope_owner)
- */
-Datum
-scope_owner_ge(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(COMPARE_ARGUMENTS() >= 0);
-}
-
-/*
- * scope_owner_cmp(scope_owner, scope_owner)
- */
-Datum
-scope_owner_cmp(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(COMPARE_ARGUMENTS());
-}
-
-/*
- * scope_owner_hash(scope_owner)
- */
-Datum
-scope_owner_hash(PG_FUNCTION_ARGS)
-{
-	char	   *form = text_form(PG_GETARG_SCOPE_OWNER_P(0));
-	Datum		result = hash_any((unsigned char *) form, strlen(form));
-
-	pfree(form);
-	return result;
-}
-
-/*
- * scope_owner_hash_extended(scope_owner, bigint)
- */
-Datum
-scope_owner_hash_extended(PG_FUNCTION_ARGS)
-{
-	char	   *form = text_form(PG_GETARG_SCOPE_OWNER_P(0));
-	Datum		result = hash_any_extended((unsigned char *) form, strlen(form),
-										   PG_GETARG_INT64(1));
-
-	pfree(form);
-	return result;
-}
-
-/*
- * scope_owner_to_regrole(scope_owner)
- */
-Datum
-scope_owner_to_regrole(PG_FUNCTION_ARGS)
-{
-	Oid			role = scope_owner_role(PG_GETARG_SCOPE_OWNER_P(0));
-
-	if (!OidIsValid(role))
-		PG_RETURN_NULL();
-	PG_RETURN_OID(role);
-}
-
-/*
- * scope_owner_from_regrole(regrole)
- */
-Datum
-scope_owner_from_regrole(PG_FUNCTION_ARGS)
-{
-	ScopeOwner *owner = palloc(sizeof(ScopeOwner));
-
-	scope_owner_set(owner, PG_GETARG_OID(0));
-	PG_RETURN_SCOPE_OWNER_P(owner);
 }

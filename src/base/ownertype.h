@@ -28,5 +28,8 @@ typedef struct ScopeOwner
 extern Oid	scope_owner_role(const ScopeOwner *owner);
 extern void scope_owner_set(ScopeOwner *owner, Oid role);
 extern const char *scope_owner_kept_name(const ScopeOwner *owner);
+extern ScopeOwner *scope_owner_read(const char *text);
+extern char *scope_owner_text(const ScopeOwner *owner);
+extern int	scope_owner_compare(const ScopeOwner *a, const ScopeOwner *b);
 
 #endif							/* INSTANCE_FEATURES_OWNERTYPE_H */

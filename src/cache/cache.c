@@ -32,6 +32,7 @@
 
 #include "cache/cache.h"
 #include "cache/definition.h"
+#include "table/definitionread.h"
 #include "table/generation.h"
 #include "table/tableread.h"
 

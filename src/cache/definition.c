@@ -20,6 +20,7 @@
 #include "base/jsonbuild.h"
 #include "cache/definition.h"
 #include "model/builtin.h"
+#include "table/definitionread.h"
 #include "table/tableread.h"
 
 /* The definitions, ordered by key, in a context of their own. */

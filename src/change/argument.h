@@ -10,8 +10,8 @@
 
 #include "fmgr.h"
 
-#include "cache/effective.h"
 #include "base/errors.h"
+#include "cache/effective.h"
 
 /* The setting instance_features.instance_id.  Written by SET. */
 extern char *current_instance_id;

@@ -32,20 +32,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/errors.h"
 #include "change/argument.h"
 #include "change/change.h"
-#include "base/errors.h"
 #include "change/featurejson.h"
-#include "table/tableread.h"
-#include "table/tablewriter.h"
 #include "model/value.h"
-
-/* The columns that a change updates. */
-static const ColumnRange updated_columns[NUM_TABLES] =
-{
-	[TABLE_SCOPE] = {Anum_scope_sequence, Anum_scope_change_date},
-	[TABLE_SETTING] = {Anum_setting_value, Anum_setting_change_date}
-};
+#include "table/tableread.h"
 
 /*
  * Raise read_only_sql_transaction where nothing can be written.
@@ -229,175 +221,6 @@ read_present_settings(const ScopeName *name)
 	return settings;
 }
 
-/* A command that changes one scope. */
-typedef struct ScopeWrite
-{
-	TableWriter *writer;
-	const ScopeName *name;
-	ScopeTuple *scope;
-	Datum		level;
-	Datum		instance_id;
-	Datum		id;
-	Datum		editor;
-} ScopeWrite;
-
-/* Fill in the columns that name the scope, which all tables begin with. */
-static void
-fill_scope_columns(const ScopeWrite *write, Datum *values)
-{
-	values[Anum_scope_level - 1] = write->level;
-	values[Anum_scope_instance_id - 1] = write->instance_id;
-	values[Anum_scope_id - 1] = write->id;
-}
-
-/*
- * Write the scope's row as it is after the change.  False if it was to be
- * inserted, and another transaction has inserted one.
- */
-static bool
-write_scope(const ScopeWrite *write)
-{
-	const ScopeRow *row = &write->scope->row;
-	Datum		values[MAX_COLUMNS] = {0};
-	bool		nulls[MAX_COLUMNS] = {false};
-
-	fill_scope_columns(write, values);
-	nulls[Anum_scope_owner - 1] = true;
-	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
-	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
-	nulls[Anum_scope_creation_date - 1] = true;
-	nulls[Anum_scope_purged_to - 1] = true;
-	values[Anum_scope_dropped - 1] = BoolGetDatum(false);
-
-	if (!write->scope->stored)
-		return writer_insert_new(write->writer, TABLE_SCOPE, values, nulls);
-	writer_update(write->writer, TABLE_SCOPE, &write->scope->tid, values,
-				  nulls);
-	return true;
-}
-
-static void
-write_event(const ScopeWrite *write, const FeatureChange *change,
-			int64 sequence)
-{
-	Datum		values[MAX_COLUMNS] = {0};
-	bool		nulls[MAX_COLUMNS] = {false};
-	const char *level = level_name(write->name->level);
-	const char *type;
-
-	if (change->key == NULL)
-		type = psprintf("feature.%s.reset", level);
-	else
-		type = psprintf("feature.%s.%s.%s", level, change->key,
-						change->value ? "set" : "unset");
-
-	fill_scope_columns(write, values);
-	values[Anum_event_sequence - 1] = Int64GetDatum(sequence);
-	values[Anum_event_event_type - 1] = CStringGetTextDatum(type);
-	nulls[Anum_event_feature - 1] = change->key == NULL;
-	if (change->key != NULL)
-		values[Anum_event_feature - 1] = CStringGetTextDatum(change->key);
-	nulls[Anum_event_old_value - 1] = change->setting == NULL;
-	if (change->setting != NULL)
-		values[Anum_event_old_value - 1] =
-			JsonbPGetDatum(change->setting->value);
-	nulls[Anum_event_value - 1] = change->value == NULL;
-	values[Anum_event_value - 1] = JsonbPGetDatum(change->value);
-	values[Anum_event_editor - 1] = write->editor;
-	values[Anum_event_creation_date - 1] =
-		TimestampTzGetDatum(write->scope->row.change_date);
-	if (!writer_insert_new(write->writer, TABLE_EVENT, values, nulls))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s already has an event %lld",
-						describe_scope(write->name),
-						(long long) sequence),
-				 errdetail("The sequence of the scope differs from its events."),
-				 errhint("check_instance_features() tells more.")));
-}
-
-static void
-write_setting(const ScopeWrite *write, const FeatureChange *change,
-			  int64 sequence)
-{
-	Datum		values[MAX_COLUMNS] = {0};
-	bool		nulls[MAX_COLUMNS] = {false};
-
-	if (change->value == NULL)
-	{
-		writer_delete(write->writer, TABLE_SETTING,
-					  &change->setting->tid);
-		return;
-	}
-
-	fill_scope_columns(write, values);
-	values[Anum_setting_feature - 1] = CStringGetTextDatum(change->key);
-	values[Anum_setting_value - 1] = JsonbPGetDatum(change->value);
-	values[Anum_setting_sequence - 1] = Int64GetDatum(sequence);
-	values[Anum_setting_change_date - 1] =
-		TimestampTzGetDatum(write->scope->row.change_date);
-	if (change->setting != NULL)
-		writer_update(write->writer, TABLE_SETTING,
-					  &change->setting->tid,
-					  values, nulls);
-	else
-		writer_insert(write->writer, TABLE_SETTING, values, nulls);
-}
-
-/*
- * Write changes of a scope that is locked, and bring *scope to what it is
- * then: its change_date is never less than it was.  False, and nothing is
- * written, if the scope had no row and has got one from another transaction.
- */
-static bool
-write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
-			  List *changes)
-{
-	ScopeWrite	write = {.name = name,.scope = scope};
-	int64		sequence = scope->row.sequence;
-	ListCell   *lc;
-	bool		written;
-
-	if (sequence > PG_INT64_MAX - list_length(changes))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("sequence of %s has reached its limit",
-						describe_scope(name))));
-	scope->row.sequence += list_length(changes);
-	scope->row.change_date = Max(scope->row.change_date,
-								 GetCurrentTimestamp());
-
-	write.level = CStringGetTextDatum(level_name(name->level));
-	write.instance_id =
-		PointerGetDatum(cstring_to_text_with_len(name->instance_id,
-												 name->instance_len));
-	write.id = PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
-	write.editor = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
-	write.writer = writer_begin(updated_columns);
-	written = write_scope(&write);
-	if (written)
-	{
-		foreach(lc, changes)
-		{
-			const FeatureChange *change = lfirst(lc);
-			ListCell   *setting;
-
-			CHECK_FOR_INTERRUPTS();
-			write_event(&write, change, ++sequence);
-			if (change->key != NULL)
-			{
-				write_setting(&write, change, sequence);
-				continue;
-			}
-			foreach(setting, settings)
-				writer_delete(write.writer, TABLE_SETTING,
-							  &((SettingRow *) lfirst(setting))->tid);
-		}
-	}
-	writer_end(write.writer);
-	return written;
-}
-
 /*
  * Change a scope as "plan" decides.  Fills in its details after the change.
  * Returns false if there is no such scope.
@@ -424,7 +247,7 @@ try_change_scope(const ScopeName *name, FeaturePermission permission,
 		changes = plan(name, &scope, settings, arg);
 
 		/* Step 5. */
-		if (changes == NIL || write_changes(name, &scope, settings, changes))
+		if (changes == NIL || scope_write_changes(name, &scope, settings, changes))
 		{
 			*details = scope_details(name, &scope.row);
 			return true;

@@ -8,17 +8,10 @@
 #ifndef INSTANCE_FEATURES_CHANGE_H
 #define INSTANCE_FEATURES_CHANGE_H
 
-#include "table/locks.h"
 #include "change/permission.h"
 #include "change/result.h"
-
-/* The change of one setting, or of all of them. */
-typedef struct FeatureChange
-{
-	const char *key;			/* NULL: all settings are removed */
-	const SettingRow *setting;	/* the present one, or NULL */
-	const Jsonb *value;			/* the new value; NULL: unset */
-} FeatureChange;
+#include "change/scopewrite.h"
+#include "table/locks.h"
 
 /*
  * Decides what to change, once the scope is locked: a list of FeatureChange.

@@ -13,9 +13,9 @@
 #include "miscadmin.h"
 
 #include "base/errors.h"
+#include "base/jsonbuild.h"
 #include "change/featurejson.h"
 #include "model/tables.h"
-#include "base/jsonbuild.h"
 #include "model/value.h"
 
 RequestedChange *

@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 #include "base/jsonbuild.h"
-#include "change/lookup.h"
 #include "change/argument.h"
+#include "change/lookup.h"
 
 /*
  * The effective value of a boolean feature on an instance.  Raises

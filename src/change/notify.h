@@ -9,7 +9,6 @@
 #define INSTANCE_FEATURES_NOTIFY_H
 
 #include "datatype/timestamp.h"
-#include "lib/stringinfo.h"
 
 #include "base/scopename.h"
 
@@ -23,6 +22,5 @@ extern void notify_sequence(const ScopeName *name, int64 sequence,
 extern void notify_existence(const ScopeName *name, int64 sequence,
 							 TimestampTz change_date);
 extern void notify_everything(void);
-extern void append_rfc3339(StringInfo buf, TimestampTz timestamp);
 
 #endif							/* INSTANCE_FEATURES_NOTIFY_H */

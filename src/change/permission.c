@@ -16,20 +16,14 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
-#include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/syscache.h"
 
 #include "base/compat.h"
 #include "base/errors.h"
 #include "change/permission.h"
 #include "table/tableread.h"
-
-PG_FUNCTION_INFO_V1(effective_owner);
-PG_FUNCTION_INFO_V1(sees_all);
 
 /* As the service names them. */
 static const char *
@@ -200,39 +194,4 @@ check_new_owner(const ScopeName *name, const ScopeRow *row, Oid new_owner)
 						GetUserNameFromId(new_owner, false)),
 				 errdetail("Permission \"%s\" can be given only by a member of the new owner role.",
 						   permission_name(name->level, PERMISSION_WRITE))));
-}
-
-/*
- * effective_owner(level, id, owner): for the views.
- */
-Datum
-effective_owner(PG_FUNCTION_ARGS)
-{
-	ScopeRow	row = {0};
-	ScopeName	name;
-	FeatureLevel level;
-	Oid			owner;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
-		!parse_level(text_to_cstring(PG_GETARG_TEXT_PP(0)), &level))
-		PG_RETURN_NULL();
-	name = make_scope_name(level, "", text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	row.has_owner = !PG_ARGISNULL(2);
-	if (row.has_owner)
-		row.owner = *PG_GETARG_SCOPE_OWNER_P(2);
-
-	owner = scope_owner_of(&name, &row);
-	if (!OidIsValid(owner))
-		PG_RETURN_NULL();
-	PG_RETURN_OID(owner);
-}
-
-/*
- * sees_all(): for the views.
- */
-Datum
-sees_all(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
-				   is_system_owner());
 }

@@ -25,8 +25,6 @@
 #include "model/elements.h"
 #include "model/value.h"
 
-PG_FUNCTION_INFO_V1(feature_value_violation);
-
 /* How deeply arrays and objects may be nested in a value. */
 #define MAX_VALUE_DEPTH 100
 
@@ -284,26 +282,4 @@ value_allowed_violation(const Jsonb *allowed_values, const ValueType *type)
 							json_type_name(&value), type->name);
 	}
 	return elements_violation(array, NULL);
-}
-
-/*
- * feature_value_violation(value, value_type, allowed_values): for
- * check_instance_features().
- */
-Datum
-feature_value_violation(PG_FUNCTION_ARGS)
-{
-	JsonbValue	value;
-	const ValueType *type;
-	const char *violation;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	json_root_value(PG_GETARG_JSONB_P(0), &value);
-	type = value_type(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	violation = value_violation(&value, type,
-								PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2));
-	if (violation == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(violation));
 }

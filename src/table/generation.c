@@ -41,8 +41,8 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "table/generation.h"
 #include "model/tables.h"
+#include "table/generation.h"
 
 /* What a message tells, by the OID of a sequence that does not exist. */
 typedef enum Message

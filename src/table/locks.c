@@ -43,6 +43,7 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "table/definitionread.h"
 #include "table/locks.h"
 #include "table/tableread.h"
 

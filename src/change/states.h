@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * queries.h
- *	  Reading features, for SQL and for the service.
+ * states.h
+ *	  The states of all features of a scope.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef INSTANCE_FEATURES_GET_H
-#define INSTANCE_FEATURES_GET_H
+#ifndef INSTANCE_FEATURES_STATES_H
+#define INSTANCE_FEATURES_STATES_H
 
 #include "cache/effective.h"
 
@@ -15,4 +15,4 @@ typedef void (*StateCallback) (const FeatureState *state, void *arg);
 extern void read_states(const ScopeChain *chain, bool inheritance,
 						StateCallback callback, void *arg);
 
-#endif							/* INSTANCE_FEATURES_GET_H */
+#endif							/* INSTANCE_FEATURES_STATES_H */

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * timeformat.c
+ *	  Writing timestamps as protobuf's JSON mapping does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "base/timeformat.h"
+
+/* Append a number with at least so many digits; there is room for it. */
+static void
+append_number(StringInfo buf, uint32 number, int digits)
+{
+	char	   *end = pg_ultostr_zeropad(buf->data + buf->len, number, digits);
+
+	buf->len = end - buf->data;
+	*end = '\0';
+}
+
+/*
+ * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
+ * with 0, 3 or 6 fractional digits.
+ */
+void
+append_rfc3339(StringInfo buf, TimestampTz timestamp)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+
+	enlargeStringInfo(buf, 64);
+	append_number(buf, tm.tm_year, 4);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mon, 2);
+	appendStringInfoChar(buf, '-');
+	append_number(buf, tm.tm_mday, 2);
+	appendStringInfoChar(buf, 'T');
+	append_number(buf, tm.tm_hour, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_min, 2);
+	appendStringInfoChar(buf, ':');
+	append_number(buf, tm.tm_sec, 2);
+	if (fsec != 0)
+	{
+		appendStringInfoChar(buf, '.');
+		if (fsec % 1000 != 0)
+			append_number(buf, fsec, 6);
+		else
+			append_number(buf, fsec / 1000, 3);
+	}
+	appendStringInfoChar(buf, 'Z');
+}

@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitionchange.c
+ *	  Defining, altering and dropping features.
+ *
+ * Definitions belong to the system, so they are for its owner.  Whoever changes
+ * what settings there may be keeps others from writing any meanwhile: see
+ * locks.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/jsonbuild.h"
+#include "change/argument.h"
+#include "change/change.h"
+#include "change/definitionchange.h"
+#include "change/definitionrules.h"
+#include "change/featurejson.h"
+#include "model/builtin.h"
+#include "model/value.h"
+#include "table/definitionread.h"
+#include "table/tableread.h"
+#include "table/tablewriter.h"
+
+/* The columns that the functions here update. */
+static const ColumnRange updated_columns[NUM_TABLES] =
+{
+	[TABLE_FEATURE] = {Anum_feature_default_value, Anum_feature_stage}
+};
+
+static const ColumnRange updated_with_description[NUM_TABLES] =
+{
+	[TABLE_FEATURE] = {Anum_feature_default_value, Anum_feature_description}
+};
+
+static void
+insert_definition(const FeatureRow *row)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	TableWriter *writer = writer_begin(updated_columns);
+
+	values[Anum_feature_key - 1] = CStringGetTextDatum(row->key);
+	values[Anum_feature_json_name - 1] = CStringGetTextDatum(row->json_name);
+	values[Anum_feature_value_type - 1] = CStringGetTextDatum(row->value_type);
+	values[Anum_feature_default_value - 1] =
+		JsonbPGetDatum(row->default_value);
+	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
+	values[Anum_feature_allowed_values - 1] =
+		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
+	values[Anum_feature_description - 1] =
+		CStringGetTextDatum(row->description ? row->description : "");
+	values[Anum_feature_creation_date - 1] =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	writer_insert(writer, TABLE_FEATURE, values, nulls);
+	writer_end(writer);
+}
+
+/*
+ * Make a change of a definition, with the definitions locked as it takes.
+ * Whatever can be wrong is told before any lock is taken.  Raises
+ * undefined_object, insufficient_privilege.
+ */
+static void
+change_definition(DefinitionChange *change, bool exclude_writers,
+				  DefinitionsCallback callback)
+{
+	Snapshot	snapshot;
+	bool		found;
+
+	snapshot = begin_read();
+	found = is_builtin_key(change->key) ||
+		read_definition(snapshot, change->key) != NULL;
+	end_read(snapshot);
+	if (!found)
+	{
+		/* For the hint. */
+		cache_refresh_definitions();
+		require_feature(-1, change->key, strlen(change->key));
+	}
+	check_system_permission(change->permission);
+	if (is_builtin_key(change->key))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("feature \"%s\" is built in", change->key),
+				 errdetail("Built-in features can be neither altered nor dropped.")));
+
+	if (exclude_writers)
+	{
+		change->wait_policy = LockWaitError;
+		definitions_exclude_writers(callback, change);
+	}
+	else
+	{
+		change->wait_policy = LockWaitBlock;
+		definitions_lock();
+		callback(change);
+	}
+}
+
+/*
+ * Lock the row of the definition that is going to be changed, and read it.
+ */
+static FeatureRow *
+lock_definition(const DefinitionChange *change, ItemPointer tid)
+{
+	Snapshot	snapshot;
+	FeatureRow *row;
+
+	if (!definition_row_lock(change->key, change->wait_policy, tid))
+		require_feature(-1, change->key, strlen(change->key));
+	snapshot = begin_read();
+	row = read_definition(snapshot, change->key);
+	end_read(snapshot);
+	return row;
+}
+
+/* Existing settings that the new definition would no longer allow. */
+typedef struct ViolationSearch
+{
+	const FeatureRow *row;
+	MemoryContext check_cxt;	/* reset after each setting */
+	int64		count;
+	char	   *example;		/* the violation of one of them */
+	char	   *scope;			/* and whose it is */
+} ViolationSearch;
+
+static void
+search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
+{
+	ViolationSearch *search = arg;
+	JsonbValue	value;
+	const char *violation;
+	MemoryContext caller_cxt = MemoryContextSwitchTo(search->check_cxt);
+
+	CHECK_FOR_INTERRUPTS();
+	json_root_value(jsonb, &value);
+	violation = value_violation(&value,
+								value_type(search->row->value_type),
+								search->row->allowed_values);
+	MemoryContextSwitchTo(caller_cxt);
+	if (violation != NULL && search->count++ == 0)
+	{
+		search->example = pstrdup(violation);
+		search->scope = describe_scope(name);
+	}
+	MemoryContextReset(search->check_cxt);
+}
+
+/*
+ * Raise object_not_in_prerequisite_state if a scope has set a feature to what
+ * will not be allowed.
+ */
+static void
+check_existing_settings(const FeatureRow *row)
+{
+	ViolationSearch search = {.row = row};
+	Snapshot	snapshot = begin_read();
+
+	search.check_cxt = AllocSetContextCreate(CurrentMemoryContext,
+											 "instance_features check",
+											 ALLOCSET_DEFAULT_SIZES);
+	foreach_setting_of_feature(snapshot, row->key, search_violation, &search);
+	end_read(snapshot);
+	MemoryContextDelete(search.check_cxt);
+	if (search.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_plural("%lld setting of feature \"%s\" is not among the allowed values",
+							   "%lld settings of feature \"%s\" are not among the allowed values",
+							   search.count,
+							   (long long) search.count, row->key),
+				 errdetail("One is of %s: %s", search.scope, search.example)));
+}
+
+/*
+ * Alter what a change says of a definition.
+ */
+static void
+alter_definition(void *arg)
+{
+	const DefinitionChange *change = arg;
+	ItemPointerData tid;
+	FeatureRow *row = lock_definition(change, &tid);
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {false};
+	TableWriter *writer;
+
+	if (change->stage != NULL)
+		row->stage = change->stage;
+	if (change->default_value != NULL)
+		row->default_value = change->default_value;
+	if (change->allowed_values != NULL)
+	{
+		JsonbValue	value;
+
+		json_root_value(change->allowed_values, &value);
+		row->allowed_values =
+			value.type == jbvNull ? NULL : change->allowed_values;
+	}
+	if (change->stage == NULL)
+		definition_check_values(row);
+	if (change->allowed_values != NULL && row->allowed_values != NULL)
+		check_existing_settings(row);
+
+	writer = writer_begin(change->description ? updated_with_description :
+						  updated_columns);
+	values[Anum_feature_default_value - 1] =
+		JsonbPGetDatum(row->default_value);
+	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
+	values[Anum_feature_allowed_values - 1] =
+		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
+	if (change->description != NULL)
+		values[Anum_feature_description - 1] =
+			CStringGetTextDatum(change->description);
+	writer_update(writer, TABLE_FEATURE, &tid, values, nulls);
+	writer_end(writer);
+}
+
+static void
+collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
+{
+	List	  **scopes = arg;
+
+	*scopes = lappend(*scopes, copy_scope_name(name));
+}
+
+/*
+ * The scopes that set a feature, a list of ScopeName.
+ */
+static List *
+scopes_that_set(const char *key)
+{
+	List	   *scopes = NIL;
+	Snapshot	snapshot = begin_read();
+
+	foreach_setting_of_feature(snapshot, key, collect_scope, &scopes);
+	end_read(snapshot);
+	return scopes;
+}
+
+static List *
+plan_unset(const ScopeName *name, const ScopeTuple *scope, List *settings,
+		   void *arg)
+{
+	return find_differences(settings, list_make1(make_change(arg, NULL)));
+}
+
+/*
+ * Unset a feature on scopes that set it, in the order of locks.
+ */
+static void
+unset_everywhere(char *key, List *scopes)
+{
+	MemoryContext scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
+													"instance_features scope",
+													ALLOCSET_DEFAULT_SIZES);
+	ListCell   *lc;
+
+	list_sort(scopes, compare_scope_cells);
+	foreach(lc, scopes)
+	{
+		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
+
+		(void) change_scope(lfirst(lc), PERMISSION_SYSTEM_DELETE,
+							LockWaitError, plan_unset, key);
+		MemoryContextSwitchTo(caller_cxt);
+		MemoryContextReset(scope_cxt);
+	}
+	MemoryContextDelete(scope_cxt);
+}
+
+static void
+drop_definition(void *arg)
+{
+	const DefinitionChange *change = arg;
+	ItemPointerData tid;
+	List	   *scopes;
+	TableWriter *writer;
+
+	(void) lock_definition(change, &tid);
+	scopes = scopes_that_set(change->key);
+	if (scopes != NIL && !change->cascade)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot drop feature \"%s\" because it is set",
+						change->key),
+				 errdetail_plural("%d scope sets it.", "%d scopes set it.",
+								  list_length(scopes), list_length(scopes)),
+				 errhint("Use cascade => true to unset it everywhere.")));
+	unset_everywhere(change->key, scopes);
+
+	writer = writer_begin(updated_columns);
+	writer_delete(writer, TABLE_FEATURE, &tid);
+	writer_end(writer);
+	if (scopes_that_set(change->key) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger set feature \"%s\" again while it was dropped",
+						change->key)));
+}
+
+/*
+ * Define a feature whose definition is complete.  Raises
+ * insufficient_privilege, duplicate_object.
+ */
+void
+definition_create(const FeatureRow *row)
+{
+	check_system_permission(PERMISSION_SYSTEM_WRITE);
+	definitions_lock();
+	definition_check_names(row);
+	insert_definition(row);
+}
+
+/*
+ * Alter a definition.  Only what may invalidate settings excludes writers:
+ * other allowed values, and removing the feature.
+ */
+void
+definition_alter(DefinitionChange *change)
+{
+	bool		exclude_writers = change->allowed_values != NULL ||
+	(change->stage != NULL && strcmp(change->stage, "removed") == 0);
+
+	definition_check_limits(clip_name(change->key, strlen(change->key)),
+							change->default_value, change->allowed_values);
+	change->permission = PERMISSION_SYSTEM_WRITE;
+	change_definition(change, exclude_writers, alter_definition);
+}
+
+/*
+ * Drop a definition and, if asked, the settings of the feature.
+ */
+void
+definition_drop(DefinitionChange *change)
+{
+	change->permission = PERMISSION_SYSTEM_DELETE;
+	change_definition(change, true, drop_definition);
+}

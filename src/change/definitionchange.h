@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitionchange.h
+ *	  Defining, altering and dropping features.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_DEFINITIONCHANGE_H
+#define INSTANCE_FEATURES_DEFINITIONCHANGE_H
+
+#include "change/permission.h"
+#include "table/locks.h"
+
+/* A change of a definition that exists. */
+typedef struct DefinitionChange
+{
+	char	   *key;
+	FeaturePermission permission;
+	LockWaitPolicy wait_policy; /* for rows; set by definitionchange.c */
+
+	/* What is altered; NULL: not. */
+	Jsonb	   *default_value;
+	Jsonb	   *allowed_values; /* JSON null ends the restriction */
+	char	   *description;
+	char	   *stage;
+
+	bool		cascade;		/* for drop_feature() */
+} DefinitionChange;
+
+extern void definition_create(const FeatureRow *row);
+extern void definition_alter(DefinitionChange *change);
+extern void definition_drop(DefinitionChange *change);
+
+#endif							/* INSTANCE_FEATURES_DEFINITIONCHANGE_H */

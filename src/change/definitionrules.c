@@ -1,0 +1,200 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitionrules.c
+ *	  What a definition of a feature may be.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "base/errors.h"
+#include "base/jsonbuild.h"
+#include "change/definitionrules.h"
+#include "change/featurejson.h"
+#include "model/value.h"
+#include "table/definitionread.h"
+#include "table/tableread.h"
+
+#define DEFAULT_VALUE "default value"
+#define ALLOWED_VALUES "allowed values"
+
+static void
+check_key(const char *key)
+{
+	int			len = strlen(key);
+	bool		valid;
+
+	valid = len <= MAX_KEY_LENGTH && key[0] >= 'a' && key[0] <= 'z' &&
+		strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+	if (!valid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid key of a feature: \"%s\"",
+						clip_name(key, len)),
+				 errdetail("A key begins with a lower-case letter and has up to %d lower-case letters, digits and underscores.",
+						   MAX_KEY_LENGTH)));
+}
+
+static void
+check_json_name(const char *json_name)
+{
+	int			len = strlen(json_name);
+
+	if (len == 0 || len > MAX_JSON_NAME_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid JSON name of a feature: \"%s\"",
+						clip_name(json_name, len)),
+				 errdetail("It has %d bytes, and from 1 to %d are allowed.",
+						   len, MAX_JSON_NAME_LENGTH)));
+	if (strcmp(json_name, DETAILS_FIELD) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("JSON name \"%s\" is reserved", json_name),
+				 errdetail("A response has a field of that name already."),
+				 errhint("Give the feature another JSON name.")));
+}
+
+/*
+ * A key in lowerCamelCase, as protobuf forms the JSON name of a field: what
+ * follows an underscore is upper-case, the underscore goes.
+ */
+static char *
+camel_case(const char *key)
+{
+	char	   *name = palloc(strlen(key) + 1);
+	int			len = 0;
+	bool		capitalize = false;
+
+	for (const char *c = key; *c != '\0'; c++)
+	{
+		if (*c == '_')
+			capitalize = true;
+		else
+		{
+			name[len++] = capitalize ? pg_ascii_toupper(*c) : *c;
+			capitalize = false;
+		}
+	}
+	name[len] = '\0';
+	return name;
+}
+
+/*
+ * Raise invalid_parameter_value if there is a violation, a sentence; "what"
+ * names its subject.
+ */
+static void
+raise_violation(const char *violation, const char *what, const char *key)
+{
+	if (violation != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s for feature \"%s\"", what, key),
+				 errdetail_internal("%s", violation)));
+}
+
+/*
+ * Raise invalid_parameter_value if a new default or new allowed values, either
+ * of which may be NULL, are too large or too deeply nested.
+ */
+void
+definition_check_limits(const char *key, const Jsonb *default_value,
+						const Jsonb *allowed_values)
+{
+	JsonbValue	value;
+
+	if (allowed_values != NULL)
+	{
+		json_root_value(allowed_values, &value);
+		raise_violation(value_limit_violation(&value), ALLOWED_VALUES, key);
+	}
+	if (default_value != NULL)
+	{
+		json_root_value(default_value, &value);
+		raise_violation(value_limit_violation(&value), DEFAULT_VALUE, key);
+	}
+}
+
+/*
+ * Raise invalid_parameter_value unless the default and the allowed values of a
+ * feature go with its type.
+ */
+void
+definition_check_values(const FeatureRow *row)
+{
+	JsonbValue	value;
+
+	if (row->allowed_values != NULL)
+		raise_violation(value_allowed_violation(row->allowed_values,
+												value_type(row->value_type)),
+						ALLOWED_VALUES, row->key);
+
+	json_root_value(row->default_value, &value);
+	raise_violation(value_violation(&value, value_type(row->value_type),
+									row->allowed_values),
+					DEFAULT_VALUE, row->key);
+}
+
+/*
+ * Raise duplicate_object if a name of a new feature is one of another's: a
+ * request names features by either.  The rows are looked up rather than the
+ * cache, which would be loaded anew after each of many definitions.
+ */
+void
+definition_check_names(const FeatureRow *row)
+{
+	const char *const names[] = {row->key, row->json_name};
+	Snapshot	snapshot = begin_read();
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		char	   *key = find_key_by_name(snapshot, names[i]);
+
+		if (key == NULL)
+			continue;
+		if (i == 0 && strcmp(key, row->key) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("feature \"%s\" already exists", row->key)));
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("name \"%s\" is already used by feature \"%s\"",
+						names[i], key),
+				 errdetail("Keys and JSON names are unique together."),
+				 errhint("Give the feature another %s.",
+						 i == 0 ? "key" : "JSON name")));
+	}
+	end_read(snapshot);
+}
+
+/*
+ * Complete the definition of a new feature: the type is that of the default
+ * value and the JSON name the key in lowerCamelCase, unless given.  Raises
+ * invalid_parameter_value if something of it cannot be.
+ */
+void
+definition_complete(FeatureRow *row)
+{
+	JsonbValue	value;
+	const ValueType *type;
+
+	if (row->key == NULL)
+		report_null_argument("feature");
+	if (row->default_value == NULL)
+		report_null_argument("default_value");
+	check_key(row->key);
+	if (row->json_name == NULL)
+		row->json_name = camel_case(row->key);
+	check_json_name(row->json_name);
+	definition_check_limits(row->key, row->default_value, row->allowed_values);
+	json_root_value(row->default_value, &value);
+	type = value_infer_type(&value);
+	if (type == NULL)
+		report_null_argument("default_value");
+	if (row->value_type == NULL)
+		row->value_type = pstrdup(type->name);
+	definition_check_values(row);
+}

@@ -1,0 +1,123 @@
+/*-------------------------------------------------------------------------
+ *
+ * purge.c
+ *	  Deleting the events of a scope that nothing depends on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "change/purge.h"
+#include "change/replay.h"
+#include "table/locks.h"
+#include "table/tableread.h"
+#include "table/tablewriter.h"
+
+/* The events of one scope that a purge deletes. */
+typedef struct Purge
+{
+	TableWriter *writer;
+	int64		last_sequence;	/* this event stays, and later ones do */
+	int64	   *kept;			/* and these, whose settings are in effect */
+	int			nkept;
+	int64		deleted;
+} Purge;
+
+static int
+compare_sequences(const void *a, const void *b)
+{
+	int64		left = *(const int64 *) a;
+	int64		right = *(const int64 *) b;
+
+	return (left > right) - (left < right);
+}
+
+static bool
+purge_event(const EventRow *event, void *arg)
+{
+	Purge	   *purge = arg;
+
+	if (event->sequence >= purge->last_sequence)
+		return false;
+	if (bsearch(&event->sequence, purge->kept, purge->nkept, sizeof(int64),
+				compare_sequences) == NULL)
+	{
+		writer_delete(purge->writer, TABLE_EVENT, &event->tid);
+		purge->deleted++;
+	}
+	return true;
+}
+
+static bool
+take_event_date(const EventRow *event, void *arg)
+{
+	*(TimestampTz *) arg = event->creation_date;
+	return false;
+}
+
+/*
+ * Whether a scope has an event before a time.
+ */
+static bool
+has_event_before(const ScopeName *name, TimestampTz before)
+{
+	TimestampTz first = DT_NOEND;
+	Snapshot	snapshot = begin_read();
+
+	foreach_event(snapshot, name, take_event_date, &first);
+	end_read(snapshot);
+	return first < before;
+}
+
+/*
+ * Delete the events of a scope before a time that are not needed to know the
+ * settings at any time since: all but the last one and those whose settings
+ * were in effect then.  Returns how many were deleted.
+ */
+int64
+purge_scope(const ScopeName *name, TimestampTz before)
+{
+	static const ColumnRange purged_to[NUM_TABLES] =
+	{
+		[TABLE_SCOPE] = {Anum_scope_purged_to, Anum_scope_purged_to}
+	};
+	Purge		purge = {0};
+	Replay		replay;
+	ScopeTuple	scope;
+	Snapshot	snapshot;
+	ListCell   *lc;
+
+	/* Most scopes are not concerned, and need no lock. */
+	if (!has_event_before(name, before))
+		return 0;
+	definitions_hold();
+	if (!scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
+		return 0;
+
+	replay = replay_events(name, PG_INT64_MAX, before - 1);
+	purge.last_sequence = replay.last_sequence;
+	purge.kept = palloc(sizeof(int64) * Max(list_length(replay.settings), 1));
+	foreach(lc, replay.settings)
+		purge.kept[purge.nkept++] = ((SettingRow *) lfirst(lc))->sequence;
+	qsort(purge.kept, purge.nkept, sizeof(int64), compare_sequences);
+
+	purge.writer = writer_begin(purged_to);
+	snapshot = begin_read();
+	foreach_event(snapshot, name, purge_event, &purge);
+	end_read(snapshot);
+	if (purge.deleted > 0)
+	{
+		Datum		values[MAX_COLUMNS] = {0};
+		bool		nulls[MAX_COLUMNS] = {false};
+
+		values[Anum_scope_purged_to - 1] =
+			Int64GetDatum(Max(scope.row.purged_to, purge.last_sequence));
+		writer_update(purge.writer, TABLE_SCOPE, &scope.tid, values, nulls);
+	}
+	writer_end(purge.writer);
+	return purge.deleted;
+}

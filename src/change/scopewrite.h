@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * scopewrite.h
+ *	  Writing the changes of a scope.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_SCOPEWRITE_H
+#define INSTANCE_FEATURES_SCOPEWRITE_H
+
+#include "table/locks.h"
+
+/* The change of one setting, or of all of them. */
+typedef struct FeatureChange
+{
+	const char *key;			/* NULL: all settings are removed */
+	const SettingRow *setting;	/* the present one, or NULL */
+	const Jsonb *value;			/* the new value; NULL: unset */
+} FeatureChange;
+
+extern bool scope_write_changes(const ScopeName *name, ScopeTuple *scope,
+								List *settings, List *changes);
+
+#endif							/* INSTANCE_FEATURES_SCOPEWRITE_H */

@@ -1,0 +1,208 @@
+/*-------------------------------------------------------------------------
+ *
+ * servicerequest.c
+ *	  Reading the method and the path of a service request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/errors.h"
+#include "change/servicerequest.h"
+
+/* In bytes, with the query.  An id of 200 bytes takes 600 when encoded. */
+#define MAX_PATH_LENGTH 8192
+
+static const char *const method_names[] =
+{
+	[METHOD_GET] = "GET",
+	[METHOD_PUT] = "PUT",
+	[METHOD_DELETE] = "DELETE"
+};
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/*
+ * Decode the percent-encoding of a path or a part of its query (RFC 3986),
+ * in the latter "+" too.
+ */
+static char *
+decode_percent(const char *encoded, int len, bool is_query)
+{
+	char	   *decoded = palloc(len + 1);
+	int			out = 0;
+
+	for (int i = 0; i < len; i++)
+	{
+		char		c = encoded[i];
+
+		if (c == '%')
+		{
+			bool		complete = i + 2 < len;
+			int			high = complete ? hex_digit(encoded[i + 1]) : -1;
+			int			low = complete ? hex_digit(encoded[i + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("invalid percent-encoding in path"),
+						 errdetail("It is in \"%s\".",
+								   clip_name(encoded, len))));
+			c = (char) (high * 16 + low);
+			i += 2;
+		}
+		else if (c == '+' && is_query)
+			c = ' ';
+		decoded[out++] = c;
+	}
+	decoded[out] = '\0';
+
+	if (!pg_verifymbstr(decoded, out, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid percent-encoding in path"),
+				 errdetail("\"%s\" is not valid in encoding \"%s\".",
+						   clip_name(encoded, len), GetDatabaseEncodingName())));
+	return decoded;
+}
+
+/*
+ * Read the query of a path.  The one parameter there is, for GET, is
+ * "inheritance", a boolean.
+ */
+static void
+parse_query(const char *query, ServiceRequest *request)
+{
+	bool		seen = false;
+
+	for (;;)
+	{
+		int			len;
+		const char *equals;
+		int			name_len;
+		char	   *name;
+		char	   *value = "";
+
+		query += strspn(query, "&");
+		if (*query == '\0')
+			break;
+
+		len = strcspn(query, "&");
+		equals = memchr(query, '=', len);
+		name_len = equals ? equals - query : len;
+		name = decode_percent(query, name_len, true);
+		if (equals)
+			value = decode_percent(equals + 1, len - name_len - 1, true);
+		query += len;
+
+		if (request->method != METHOD_GET || strcmp(name, "inheritance") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unknown query parameter \"%s\"",
+							clip_name(name, strlen(name))),
+					 errhint("The only one is \"inheritance\", for GET.")));
+		if (seen)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("query parameter \"%s\" is given more than once",
+							name)));
+		seen = true;
+
+		if (strcmp(value, "true") == 0)
+			request->inheritance = true;
+		else if (strcmp(value, "false") == 0)
+			request->inheritance = false;
+		else
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for query parameter \"%s\": \"%s\"",
+							name, clip_name(value, strlen(value))),
+					 errhint("It must be \"true\" or \"false\".")));
+	}
+}
+
+/*
+ * Find the level whose features a resource is.  False if there is none.
+ */
+static bool
+parse_resource(const char *resource, FeatureLevel *level)
+{
+	for (int i = 0; i < NUM_LEVELS; i++)
+	{
+		if (strcmp(resource, level_infos[i].service_resource) == 0)
+		{
+			*level = i;
+			return true;
+		}
+	}
+
+	return false;
+}
+
+/*
+ * Read method and path.  Raises no_data_found for an unknown path; a method
+ * that no path has is left to the caller.
+ */
+ServiceRequest
+parse_service_request(const char *method, const char *path)
+{
+	ServiceRequest request = {.method = METHOD_OTHER};
+	Size		len = strlen(path);
+	int			path_len;
+	char	   *decoded;
+	const char *resource = NULL;
+
+	if (len > MAX_PATH_LENGTH)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path is too long"),
+				 errdetail("It has %zu bytes, and at most %d are allowed.",
+						   len, MAX_PATH_LENGTH)));
+	path_len = strcspn(path, "?");
+	decoded = decode_percent(path, path_len, false);
+
+	if (strncmp(decoded, "/v2beta/features/", 17) == 0)
+		resource = decoded + 17;
+	else if (strncmp(decoded, "/v2/features/", 13) == 0)
+		resource = decoded + 13;
+
+	if (resource == NULL || !parse_resource(resource, &request.level))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("path \"%s\" does not exist",
+						clip_name(decoded, strlen(decoded))),
+				 errhint("The paths are /v2beta/features/instance and /v2beta/features/system.")));
+
+	for (int i = 0; i < lengthof(method_names); i++)
+	{
+		if (strcmp(method, method_names[i]) == 0)
+			request.method = i;
+	}
+	if (request.method != METHOD_OTHER && path[path_len] == '?')
+		parse_query(path + path_len + 1, &request);
+
+	return request;
+}
+
+/*
+ * The name of a method that some path has.
+ */
+const char *
+service_method_name(ServiceMethod method)
+{
+	return method_names[method];
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * servicerequest.h
+ *	  Reading the method and the path of a service request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_SERVICEREQUEST_H
+#define INSTANCE_FEATURES_SERVICEREQUEST_H
+
+#include "base/scopename.h"
+
+typedef enum ServiceMethod
+{
+	METHOD_GET,
+	METHOD_PUT,
+	METHOD_DELETE,
+	METHOD_OTHER
+} ServiceMethod;
+
+typedef struct ServiceRequest
+{
+	ServiceMethod method;
+	FeatureLevel level;
+	bool		inheritance;
+} ServiceRequest;
+
+extern ServiceRequest parse_service_request(const char *method,
+											const char *path);
+extern const char *service_method_name(ServiceMethod method);
+
+#endif							/* INSTANCE_FEATURES_SERVICEREQUEST_H */

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.c
+ *	  The rows of the tables: their columns, read one by one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "model/rows.h"
+
+/*
+ * A column's value, which must not be null: a constraint says so, unless
+ * somebody has dropped it.
+ */
+Datum
+get_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	bool		isnull;
+	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel),
+									 &isnull);
+
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of table \"%s.%s\" is null",
+						NameStr(TupleDescAttr(RelationGetDescr(rel),
+											  attnum - 1)->attname),
+						EXTENSION_SCHEMA, RelationGetRelationName(rel))));
+	return value;
+}
+
+char *
+get_text_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return TextDatumGetCString(get_column(tuple, attnum, rel));
+}
+
+Jsonb *
+get_jsonb_column(HeapTuple tuple, int attnum, Relation rel)
+{
+	return DatumGetJsonbPCopy(get_column(tuple, attnum, rel));
+}
+
+/* The same for a column that may be null: NULL then. */
+char *
+get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_text_column(tuple, attnum, rel);
+}
+
+Jsonb *
+get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NULL;
+	return get_jsonb_column(tuple, attnum, rel);
+}
+
+static TimestampTz
+get_nullable_date(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NO_DATE;
+	return DatumGetTimestampTz(get_column(tuple, attnum, rel));
+}
+
+void
+get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
+{
+	memset(row, 0, sizeof(ScopeRow));
+	row->has_owner = !heap_attisnull(tuple, Anum_scope_owner,
+									 RelationGetDescr(rel));
+	if (row->has_owner)
+		memcpy(&row->owner,
+			   DatumGetPointer(get_column(tuple, Anum_scope_owner, rel)),
+			   sizeof(ScopeOwner));
+	row->sequence =
+		DatumGetInt64(get_column(tuple, Anum_scope_sequence, rel));
+	row->change_date =
+		get_nullable_date(tuple, Anum_scope_change_date, rel);
+	row->creation_date =
+		get_nullable_date(tuple, Anum_scope_creation_date, rel);
+	if (!heap_attisnull(tuple, Anum_scope_purged_to, RelationGetDescr(rel)))
+		row->purged_to =
+			DatumGetInt64(get_column(tuple, Anum_scope_purged_to, rel));
+	row->dropped = DatumGetBool(get_column(tuple, Anum_scope_dropped, rel));
+}
+
+/*
+ * The scope in the first columns of a row of any table but feature.  False if
+ * it is of a level that this library does not know.
+ */
+bool
+get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)
+{
+	FeatureLevel level;
+
+	if (!parse_level(get_text_column(tuple, Anum_scope_level, rel), &level))
+		return false;
+	*name = make_scope_name(level,
+							get_text_column(tuple, Anum_scope_instance_id,
+											rel),
+							get_text_column(tuple, Anum_scope_id, rel));
+	return true;
+}

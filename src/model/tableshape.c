@@ -1,0 +1,194 @@
+/*-------------------------------------------------------------------------
+ *
+ * tableshape.c
+ *	  What the tables must be like for this library to use them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_collation_d.h"
+#include "catalog/pg_opfamily_d.h"
+#include "catalog/pg_trigger_d.h"
+#include "catalog/pg_type_d.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "model/tableshape.h"
+
+#define OWNER_TYPE "scope_owner"
+
+/* Stands for the type of owners, whose OID differs from database to database. */
+#define OWNER_TYPE_OID InvalidOid
+
+typedef struct TableShape
+{
+	const char *name;
+	int			ncolumns;
+	Oid			types[MAX_COLUMNS];
+	int			nkeys;			/* the first columns are the primary key */
+	bool		tracked;		/* has triggers of ours */
+} TableShape;
+
+static const TableShape tables[NUM_TABLES] =
+{
+	[TABLE_SCOPE] = {"scope", 9,
+		{TEXTOID, TEXTOID, TEXTOID, OWNER_TYPE_OID, INT8OID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, INT8OID, BOOLOID},
+	3, true},
+	[TABLE_SETTING] = {"setting", 7,
+		{TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT8OID,
+		TIMESTAMPTZOID},
+	4, true},
+	[TABLE_EVENT] = {"event", 10,
+		{TEXTOID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, JSONBOID,
+		JSONBOID, TEXTOID, TIMESTAMPTZOID},
+	4, false},
+	[TABLE_FEATURE] = {"feature", 8,
+		{TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID,
+		TIMESTAMPTZOID},
+	1, true}
+};
+
+/* The triggers of a tracked table, each of which must be enabled ALWAYS. */
+static const char *const tracking_triggers[] =
+{
+	"track_begin", "track_end", "track_truncate_begin", "track_truncate_end"
+};
+
+/*
+ * What of a table's columns is not as the extension made it, as a sentence;
+ * NULL if all is.
+ */
+static const char *
+columns_problem(Relation rel, FeatureTable table)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < tables[table].ncolumns; i++)
+	{
+		Form_pg_attribute attr;
+		Oid			type = tables[table].types[i];
+
+		if (i >= desc->natts || TupleDescAttr(desc, i)->attisdropped)
+			return psprintf("Column %d is missing.", i + 1);
+		attr = TupleDescAttr(desc, i);
+		if (type == OWNER_TYPE_OID)
+		{
+			Oid			type_namespace = RelationGetNamespace(rel);
+
+			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+								   CStringGetDatum(OWNER_TYPE),
+								   ObjectIdGetDatum(type_namespace));
+			if (attr->attlen != sizeof(ScopeOwner) || attr->attbyval)
+				type = InvalidOid;
+		}
+		if (attr->atttypid != type)
+			return psprintf("Column \"%s\" is of another type.",
+							NameStr(attr->attname));
+		if (i < tables[table].nkeys && type == TEXTOID &&
+			attr->attcollation != C_COLLATION_OID)
+			return psprintf("Column \"%s\" has another collation.",
+							NameStr(attr->attname));
+	}
+
+	return NULL;
+}
+
+/*
+ * The same for its primary key.
+ */
+static const char *
+primary_key_problem(Relation rel, FeatureTable table)
+{
+	Oid			index_oid = primary_key_index(rel);
+	Relation	index;
+	Form_pg_index form;
+	bool		intact;
+
+	if (!OidIsValid(index_oid))
+		return "It has no primary key.";
+
+	index = index_open(index_oid, AccessShareLock);
+	form = index->rd_index;
+	intact = index->rd_rel->relam == BTREE_AM_OID &&
+		form->indisvalid && form->indisunique && form->indimmediate &&
+		form->indnkeyatts == tables[table].nkeys;
+	for (int i = 0; intact && i < tables[table].nkeys; i++)
+	{
+		intact = form->indkey.values[i] == i + 1;
+		if (tables[table].types[i] == TEXTOID)
+			intact = intact && index->rd_opfamily[i] == TEXT_BTREE_FAM_OID &&
+				index->rd_indcollation[i] == C_COLLATION_OID;
+	}
+	index_close(index, AccessShareLock);
+
+	return intact ? NULL : "Its primary key has other columns.";
+}
+
+/*
+ * What of a table is not as this code relies on, as a sentence; NULL if all is.
+ */
+const char *
+table_shape_problem(Relation rel, FeatureTable table)
+{
+	const char *problem;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relam != HEAP_TABLE_AM_OID ||
+		rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
+		rel->rd_rel->relispartition)
+		return "It is not an ordinary, permanent table.";
+	if (!superuser_arg(rel->rd_rel->relowner))
+		return "Its owner is not a superuser.";
+	problem = columns_problem(rel, table);
+	return problem ? problem : primary_key_problem(rel, table);
+}
+
+/*
+ * Whether all triggers by which the extension learns of changes of a table are
+ * there, and fire however a change is made.
+ */
+bool
+table_is_tracked(Relation rel, FeatureTable table)
+{
+	const		TriggerDesc *desc = rel->trigdesc;
+	int			found = 0;
+
+	if (!tables[table].tracked)
+		return true;
+
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+	{
+		const		Trigger *trigger = &desc->triggers[i];
+
+		for (int j = 0; j < lengthof(tracking_triggers); j++)
+		{
+			if (strcmp(trigger->tgname, tracking_triggers[j]) == 0 &&
+				trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+				get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel))
+				found++;
+		}
+	}
+
+	return found == lengthof(tracking_triggers);
+}
+
+const char *
+table_name(FeatureTable table)
+{
+	return tables[table].name;
+}
+
+/* The number of columns that the extension gave to a table. */
+int
+table_columns(FeatureTable table)
+{
+	return tables[table].ncolumns;
+}

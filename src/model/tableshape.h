@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * tableshape.h
+ *	  What the tables must be like for this library to use them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_TABLESHAPE_H
+#define INSTANCE_FEATURES_TABLESHAPE_H
+
+#include "model/rows.h"
+
+extern const char *table_name(FeatureTable table);
+extern int	table_columns(FeatureTable table);
+extern const char *table_shape_problem(Relation rel, FeatureTable table);
+extern bool table_is_tracked(Relation rel, FeatureTable table);
+
+#endif							/* INSTANCE_FEATURES_TABLESHAPE_H */

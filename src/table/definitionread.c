@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitionread.c
+ *	  Reading table feature.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+
+#include "model/builtin.h"
+#include "model/tables.h"
+#include "table/definitionread.h"
+#include "table/scan.h"
+
+/* The same for the definitions. */
+uint64
+fingerprint_definitions(Snapshot snapshot)
+{
+	uint64		fingerprint = 1;
+
+	scan_table(TABLE_FEATURE, snapshot, NULL, scan_take_fingerprint, &fingerprint);
+	return fingerprint;
+}
+
+static bool
+take_definition(Relation rel, HeapTuple tuple, void *arg)
+{
+	List	  **rows = arg;
+	FeatureRow *row = palloc0(sizeof(FeatureRow));
+
+	row->key = get_text_column(tuple, Anum_feature_key, rel);
+	row->json_name = get_text_column(tuple, Anum_feature_json_name, rel);
+	row->value_type = get_text_column(tuple, Anum_feature_value_type, rel);
+	row->default_value =
+		get_jsonb_column(tuple, Anum_feature_default_value, rel);
+	row->allowed_values =
+		get_nullable_jsonb(tuple, Anum_feature_allowed_values, rel);
+	row->stage = get_text_column(tuple, Anum_feature_stage, rel);
+	*rows = lappend(*rows, row);
+	return true;
+}
+
+/*
+ * Read the definitions that are not built in, without their descriptions: a
+ * list of FeatureRow, in no order.
+ */
+List *
+read_definitions(Snapshot snapshot)
+{
+	List	   *rows = NIL;
+
+	scan_table(TABLE_FEATURE, snapshot, NULL, take_definition, &rows);
+	return rows;
+}
+
+/*
+ * Scan for the definition with this text in a column.
+ */
+static void
+scan_definition(Snapshot snapshot, AttrNumber attnum, const char *text,
+				RowCallback callback, void *arg)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(text));
+	scan_table(TABLE_FEATURE, snapshot, &key, callback, arg);
+}
+
+/*
+ * Read the definition of a feature that is not built in.  NULL if there is
+ * none.
+ */
+FeatureRow *
+read_definition(Snapshot snapshot, const char *key)
+{
+	List	   *rows = NIL;
+
+	scan_definition(snapshot, Anum_feature_key, key, take_definition, &rows);
+	return rows ? linitial(rows) : NULL;
+}
+
+/*
+ * The key of the feature that has this key or JSON name.  NULL if there is
+ * none.
+ */
+char *
+find_key_by_name(Snapshot snapshot, const char *name)
+{
+	List	   *rows = NIL;
+
+	for (int i = 0; i < NUM_BUILTIN_FEATURES; i++)
+	{
+		if (strcmp(builtin_feature_table[i].key, name) == 0 ||
+			strcmp(builtin_feature_table[i].json_name, name) == 0)
+			return pstrdup(builtin_feature_table[i].key);
+	}
+
+	scan_definition(snapshot, Anum_feature_key, name, take_definition, &rows);
+	if (rows == NIL)
+		scan_definition(snapshot, Anum_feature_json_name, name,
+						take_definition, &rows);
+	return rows ? ((FeatureRow *) linitial(rows))->key : NULL;
+}
+
+static bool
+take_place(Relation rel, HeapTuple tuple, void *arg)
+{
+	*(ItemPointer) arg = tuple->t_self;
+	return false;
+}
+
+/*
+ * Find the row of a definition.  False if there is none.
+ */
+bool
+read_definition_place(Snapshot snapshot, const char *key, ItemPointer tid)
+{
+	ItemPointerSetInvalid(tid);
+	scan_definition(snapshot, Anum_feature_key, key, take_place, tid);
+	return ItemPointerIsValid(tid);
+}

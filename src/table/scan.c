@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.c
+ *	  Reading the tables as PostgreSQL reads its catalogs.
+ *
+ * Reading is done with system-table scans under the catalog snapshot: it
+ * needs no privileges on the tables, sees what is committed by now in every
+ * isolation level, and works in parallel workers and on standbys.  One
+ * snapshot serves a whole read, so that what belongs together is seen
+ * together.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_opfamily_d.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "base/compat.h"
+#include "model/tables.h"
+#include "table/generation.h"
+#include "table/scan.h"
+
+/*
+ * Start a read: all that is read with the snapshot is from one moment, not
+ * earlier than now.  An error releases the snapshot.
+ */
+Snapshot
+begin_read(void)
+{
+	generation_prepare();
+	tables_resolve();
+
+	/* Make sure that the snapshot is a new one, not one of a catalog scan. */
+	InvalidateCatalogSnapshot();
+	return RegisterSnapshot(GetCatalogSnapshot(table_oid(TABLE_SCOPE)));
+}
+
+void
+end_read(Snapshot snapshot)
+{
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * Scan a table for the rows of a scope, in the order of the primary key, whose
+ * first columns name the scope.
+ */
+void
+scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
+				   const ScopeName *name, RowCallback callback, void *arg)
+{
+	Relation	rel = open_table(table, AccessShareLock);
+	Relation	index = index_open(primary_key_index(rel), AccessShareLock);
+	ScanKeyData keys[3];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(level_name(name->level)));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ,
+				PointerGetDatum(cstring_to_text_with_len(name->instance_id,
+														 name->instance_len)));
+	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_TEXTEQ,
+				PointerGetDatum(cstring_to_text_with_len(name->id,
+														 name->len)));
+	scan = systable_beginscan_ordered(rel, index, snapshot, lengthof(keys),
+									  keys);
+	while ((tuple = systable_getnext_ordered(scan,
+											 ForwardScanDirection)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!callback(rel, tuple, arg))
+			break;
+	}
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * An index whose first column is this one, InvalidOid if there is none.
+ */
+static Oid
+find_index(Relation rel, AttrNumber attnum)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		bool		fits;
+
+		fits = index->rd_rel->relam == BTREE_AM_OID &&
+			index->rd_index->indisvalid &&
+			index->rd_index->indkey.values[0] == attnum &&
+			index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		index_close(index, AccessShareLock);
+		if (fits)
+			return lfirst_oid(lc);
+	}
+
+	return InvalidOid;
+}
+
+/*
+ * Scan all rows of a table that a key selects, if it is not NULL, in no order.
+ */
+void
+scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
+		   RowCallback callback, void *arg)
+{
+	Relation	rel = open_table(table, AccessShareLock);
+	Oid			index_oid = key ? find_index(rel, key->sk_attno) : InvalidOid;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	scan = systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot,
+							  key != NULL ? 1 : 0, key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!callback(rel, tuple, arg))
+			break;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Add a row version to a fingerprint.  Every change of a row makes a version
+ * at another place or of another transaction.
+ */
+bool
+scan_take_fingerprint(Relation rel, HeapTuple tuple, void *arg)
+{
+	uint64	   *fingerprint = arg;
+	ItemPointer tid = &tuple->t_self;
+
+	*fingerprint = hash_combine64(*fingerprint,
+								  ((uint64) ItemPointerGetBlockNumber(tid) << 16) |
+								  ItemPointerGetOffsetNumber(tid));
+	*fingerprint = hash_combine64(*fingerprint,
+								  HeapTupleHeaderGetRawXmin(tuple->t_data));
+	return true;
+}

@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * scan.h
+ *	  Reading the tables as PostgreSQL reads its catalogs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_SCAN_H
+#define INSTANCE_FEATURES_SCAN_H
+
+#include "access/skey.h"
+#include "utils/snapshot.h"
+#include "model/rows.h"
+
+/* Called for each row of a scan.  False ends the scan. */
+typedef bool (*RowCallback) (Relation rel, HeapTuple tuple, void *arg);
+
+extern Snapshot begin_read(void);
+extern void end_read(Snapshot snapshot);
+extern void scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
+							   const ScopeName *name, RowCallback callback,
+							   void *arg);
+extern void scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
+					   RowCallback callback, void *arg);
+extern bool scan_take_fingerprint(Relation rel, HeapTuple tuple, void *arg);
+
+#endif							/* INSTANCE_FEATURES_SCAN_H */
