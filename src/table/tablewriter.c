@@ -37,6 +37,7 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "model/tableshape.h"
 #include "table/tablewriter.h"
 
 #define NUM_COMMANDS (CMD_DELETE + 1)
