@@ -18,7 +18,8 @@
  * The last one conflicts with every transaction that has changed a flag and is
  * still open.  Who waits for it in the lock queue holds up everybody who comes
  * later, so nobody waits there for more than EXCLUSION_QUEUE_TIME; then the
- * others go first for as long.  Whoever has that lock waits for nothing else.
+ * others go first for as long.  Whoever has that lock waits for nothing else for
+ * longer than that.
  *
  * Rows are found by what is committed now.  In an isolation level with a
  * single snapshot, a row that this snapshot does not show raises
@@ -67,12 +68,18 @@ definitions_lock(void)
  * Try to lock the definitions against writers and run the callback, in a
  * subtransaction.  False if a lock was not to be had in time; then nothing was
  * done.
+ *
+ * The time-out holds until the callback has returned: rows that direct DML has
+ * locked, and whatever other people's triggers wait for, would otherwise hold
+ * up everybody who wants to change a feature, for as long as the wait lasts.
  */
 static bool
 try_exclusion(DefinitionsCallback callback, void *arg)
 {
 	MemoryContext caller_cxt = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
+	int			queue_time = LockTimeout > 0 ?
+		Min(LockTimeout, EXCLUSION_QUEUE_TIME) : EXCLUSION_QUEUE_TIME;
 	volatile bool done = false;
 
 	BeginInternalSubTransaction(NULL);
@@ -82,13 +89,12 @@ try_exclusion(DefinitionsCallback callback, void *arg)
 		int			guc_level = NewGUCNestLevel();
 
 		(void) set_config_option("lock_timeout",
-								 CppAsString2(EXCLUSION_QUEUE_TIME),
+								 psprintf("%d", queue_time),
 								 PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 		LockRelationOid(table_oid(TABLE_FEATURE), ShareRowExclusiveLock);
-		AtEOXact_GUC(true, guc_level);
-
 		callback(arg);
+		AtEOXact_GUC(true, guc_level);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_cxt);
 		CurrentResourceOwner = caller_owner;
@@ -115,8 +121,8 @@ try_exclusion(DefinitionsCallback callback, void *arg)
 
 /*
  * Run the callback with the definitions locked against writers.  The callback
- * must not wait for locks: where it would, it raises lock_not_available, and
- * is run again.  Raises lock_not_available after lock_timeout, or after
+ * does not wait for locks: where it would for longer than the time-out of
+ * try_exclusion(), it raises lock_not_available, and is run again.  Raises lock_not_available after lock_timeout, or after
  * EXCLUSION_TIME_LIMIT without one.
  */
 void
