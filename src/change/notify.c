@@ -333,10 +333,13 @@ send_notifications(MarkLevel *level)
 		return;
 	}
 
-	/* Direct DML may have changed settings and not their scope. */
+	/*
+	 * Direct DML may have changed settings and not their scope.  After a DROP
+	 * EXTENSION in the same transaction there is nothing to be read.
+	 */
 	foreach(lc, level->marks)
 		need_details = need_details || !((Mark *) lfirst(lc))->has_details;
-	if (need_details)
+	if (need_details && extension_is_installed())
 	{
 		Snapshot	snapshot = begin_read();
 
