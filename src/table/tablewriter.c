@@ -150,6 +150,8 @@ begin_command(TableWriter *writer, FeatureTable table, CmdType command)
 		target->slot =
 			ExecInitExtraTupleSlot(estate, RelationGetDescr(target->rel),
 								   table_slot_callbacks(target->rel));
+		/* Constraints and triggers may refer to it. */
+		target->slot->tts_tableOid = RelationGetRelid(target->rel);
 		target->old_slot =
 			ExecInitExtraTupleSlot(estate, RelationGetDescr(target->rel),
 								   table_slot_callbacks(target->rel));
