@@ -1,4 +1,7 @@
-# Every SQL example in the documentation does what it shows.
+# Every SQL example in the documentation does what it shows, links lead
+# somewhere, and the reference has every function, view, setting and problem as
+# the extension has them.  The examples of doc/operations.md need several
+# clusters: see operations.pl.
 
 use strict;
 use warnings;
@@ -35,7 +38,7 @@ local $ENV{PGUSER} = 'postgres';
 
 # Each page has a cluster of its own, and starts from nothing but what it says.
 my $node;
-for my $page ('README.md', glob 'doc/*.md')
+for my $page (grep { $_ ne 'doc/operations.md' } 'README.md', glob 'doc/*.md')
 {
 	my $text = slurp($page);
 	next if $text !~ /^```sql$/m;
@@ -54,8 +57,13 @@ for my $page ('README.md', glob 'doc/*.md')
 		is(normalize($result), normalize($output), "$page: $title");
 	}
 	$session->quit;
+}
+$node->stop;
 
-	# What a page refers to is there.
+# What a page refers to is there.
+for my $page (glob '*.md doc/*.md')
+{
+	my $text = slurp($page);
 	for my $link ($text =~ /\]\(([^)\s]*)\)/g)
 	{
 		next if $link =~ /^\w+:/;
@@ -66,17 +74,12 @@ for my $page ('README.md', glob 'doc/*.md')
 		ok($anchors{$anchor}, "$page: $link has its heading") if $anchor ne '';
 	}
 }
-$node->stop;
 
 $node = PostgreSQL::Test::Cluster->new('functions');
 $node->init(extra => ['--username=postgres']);
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
 my $readme = slurp('README.md');
-# Every function of the extension is in the reference.
-my @functions = split /\n/, $node->safe_psql('postgres', q{
-	SELECT DISTINCT proname FROM pg_proc JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass AND deptype = 'e'
-	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features') AND pronamespace <> 'instance_features'::regnamespace});
 # Flags move from one database to another as the recipe says.
 my ($move) = slurp('doc/recipes.md') =~ /^## Move flags.*?^```sh\n(.*?)^```/ms;
 $node->safe_psql('postgres', "CREATE DATABASE $_ TEMPLATE postgres") for qw(staging production);
@@ -88,7 +91,54 @@ $node->safe_psql('staging', q{SELECT set_system_features('{"userSchema": true}')
 }
 is($node->safe_psql('production', 'SELECT export_features()'), $node->safe_psql('staging', 'SELECT export_features()'), 'all of them');
 
-like($readme, qr{^###.*`$_\(}m, "$_ is documented") for @functions;
+# The reference has every function, with its arguments and columns.
+my @functions = split /\n/, $node->safe_psql('postgres', q{
+	SELECT proname, pg_get_function_arguments(pg_proc.oid) FROM pg_proc
+	JOIN pg_depend ON objid = pg_proc.oid AND classid = 'pg_proc'::regclass AND deptype = 'e'
+	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features') AND pronamespace <> 'instance_features'::regnamespace
+	ORDER BY 1});
+cmp_ok(scalar @functions, '>', 30, 'the extension has functions');
+for my $function (@functions)
+{
+	my ($name, $arguments) = split /\|/, $function, 2;
+	$arguments =~ s/::\w+//g;
+	$arguments =~ s/timestamp with time zone/timestamptz/g;
+	my @in = grep { !/^OUT / } split /, /, $arguments;
+	my @out = map { s/^OUT //r } grep { /^OUT / } split /, /, $arguments;
+	my $signature = "`$name(" . join(', ', @in) . ')`';
+	like($readme, qr{^###.*\Q$signature\E}m, "$name() is documented with its arguments");
+	next if !@out;
+	my $columns = 'record (' . join(', ', @out) . ')`';
+	like($readme, qr{^###.*\Q$signature\E[^#]*?\Q$columns\E}m, "$name() is documented with its columns");
+}
+
+# So has it every view and its columns, every setting and its default, every
+# table, type, and problem that check_instance_features() reports.
+for (split /\n/, $node->safe_psql('postgres', q{
+	SELECT relname, string_agg(attname, ', ' ORDER BY attnum) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
+	WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'v' GROUP BY 1}))
+{
+	my ($view, $columns) = split /\|/;
+	like($readme, qr{^\| `$view` \| `\(\Q$columns\E\)`}m, "the view $view is documented with its columns");
+}
+for (split /\n/, $node->safe_psql('postgres', q{
+	SELECT FROM instance_features_version();
+	SELECT name, current_setting(name), CASE context WHEN 'user' THEN 'anyone' ELSE 'superusers' END FROM pg_settings WHERE name LIKE 'instance\_features.%'}))
+{
+	next if $_ eq '';
+	my ($setting, $default, $who) = split /\|/;
+	like($readme, qr{^\| `\Q$setting\E` \| `\Q$default\E` \| $who \|}m, "the setting $setting is documented with its default and who may set it");
+}
+like($readme, qr{^\| `$_` \|}m, "the table $_ is documented")
+  for split /\n/, $node->safe_psql('postgres', q{SELECT relname FROM pg_class WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'r'});
+like($readme, qr{^\| `(instance_features\.)?$_` \|}m, "the type $_ is documented")
+  for split /\n/, $node->safe_psql('postgres', q{
+	SELECT typname FROM pg_type JOIN pg_depend ON objid = pg_type.oid AND classid = 'pg_type'::regclass AND deptype = 'e'
+	WHERE refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features') AND typelem = 0
+		AND NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind <> 'c')});
+my %problems = map { $_ => 1 } $node->safe_psql('postgres', q{SELECT pg_get_function_sqlbody('instance_features.check_tables'::regproc)}) =~ /SELECT '([\w ]+)'::text/g;
+cmp_ok(scalar keys %problems, '>', 10, 'check_instance_features() reports problems');
+like($readme, qr{^\| .*`$_`.* \| .* \|$}m, "the problem \"$_\" is documented") for sort keys %problems;
 
 $node->stop;
 done_testing();
