@@ -9,29 +9,9 @@ use warnings;
 use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Page;
 use Session;
 use Test::More;
-
-sub slurp
-{
-	my ($name) = @_;
-	open my $file, '<', $name or die "$name: $!";
-	local $/;
-	return <$file>;
-}
-
-# What differs from run to run, and the widths that follow from it.
-sub normalize
-{
-	my ($text) = @_;
-	$text =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d/TIME/g;
-	$text =~ s/-{2,}/--/g;
-	$text =~ s/ +/ /g;
-	$text =~ s/ ?\+?$//gm;
-	$text =~ s/^ //gm;
-	$text =~ s/\n+/\n/g;
-	return $text =~ s/\A\s+|\s+\z//gr;
-}
 
 # The superuser that the examples show, whoever runs this.
 local $ENV{PGUSER} = 'postgres';
@@ -48,13 +28,13 @@ for my $page (grep { $_ ne 'doc/operations.md' } 'README.md', glob 'doc/*.md')
 	$node->append_conf('postgresql.conf', 'wal_level = logical');
 	$node->start;
 	my $session = Session->new($node, args => '-Xq');
-	while ($text =~ /^```sql\n(.*?)^```\n(?:```text\n(.*?)^```\n)?/gms)
+	my @examples = grep { $_->{language} eq 'sql' } examples($text);
+	is(scalar @examples, scalar(() = $text =~ /^```sql$/mg), "$page: every example is found");
+	for my $example (@examples)
 	{
-		my ($sql, $output) = ($1, $2 // '');
-		my ($title) = $sql =~ /^(.{1,60})/;
-		# Both streams as they come, statement by statement.
-		my $result = join "\n", map { $session->query($_) } split /(?<=;)\n(?=[A-Z])(?!BEGIN|END|COMMIT|UNION)/, $sql;
-		is(normalize($result), normalize($output), "$page: $title");
+		my ($title) = $example->{code} =~ /^(.{1,60})/;
+		my $result = run_statements($session, $example->{code});
+		is(normalize($result), normalize($example->{output}), "$page: $title");
 	}
 	$session->quit;
 }
