@@ -13,13 +13,18 @@
  *		if (api == NULL)
  *			...				not installed in this database
  *		if (gate == NULL)
- *			gate = api->resolve("login_default_org", NULL, true);
+ *			gate = api->resolve("login_default_org", "default", true);
  *		if (instance_feature_is_enabled(api, gate))
  *			...
  *
- * An answer is never older than the call: it has what other sessions have
- * committed by then and what the own transaction has done, in every isolation
- * level, and on a standby what has been replayed.
+ * An answer is never older than the call: it includes what other sessions have
+ * committed by then and what the current transaction has done, at every
+ * isolation level, and on a standby what has been replayed.  In an output
+ * plugin of logical decoding, answers are as of the decoded position, as are
+ * all look-ups of catalogs there.
+ *
+ * Name the instance where an answer enforces something: callers choose the
+ * current one, which is what an instance_id of NULL means.
  *
  * Transactions: call these functions inside of a transaction, in a backend
  * that is connected to a database; parallel workers and standbys are fine.
@@ -74,11 +79,11 @@ typedef struct InstanceFeature
 } InstanceFeature;
 
 /*
- * Called when an answer given before may have become another one: the features
- * of this database or the current instance may have changed, or the session
- * may have lost track.  It runs while PostgreSQL handles invalidation messages
- * or a SET, at any time, also outside of a transaction: it must not raise an
- * error, read a table or call this API, but should only take a note.
+ * Called when a previously returned answer may have become stale: the features
+ * of this database or the current instance may have changed, or invalidation
+ * messages may have been lost.  It runs while PostgreSQL handles invalidation
+ * messages or a SET, at any time, also outside of a transaction: it must not
+ * raise an error, read a table or call this API, but should only take a note.
  */
 typedef void (*InstanceFeaturesChangeCallback) (void *arg);
 
@@ -97,8 +102,8 @@ typedef struct InstanceFeaturesApi
 
 	/*
 	 * A handle for the same question, for loops and triggers where it is
-	 * asked again and again.  If instance_id is NULL, it is about what is the
-	 * current instance when it is asked.  Neither the feature nor the
+	 * asked again and again.  If instance_id is NULL, it is about the instance
+	 * that is current when it is asked.  Neither the feature nor the
 	 * instance nor the extension needs to exist yet.  The handle lasts until
 	 * it is released or the session ends, whatever becomes of the
 	 * transaction.
@@ -112,7 +117,7 @@ typedef struct InstanceFeaturesApi
 	/* Free a handle. */
 	void		(*release) (InstanceFeature *feature);
 
-	/* Have "callback" called with "arg" on changes, and no longer. */
+	/* Have "callback" called with "arg" on changes, or no longer. */
 	void		(*register_change_callback) (InstanceFeaturesChangeCallback callback,
 											 void *arg);
 	void		(*unregister_change_callback) (InstanceFeaturesChangeCallback callback,
