@@ -35,13 +35,14 @@ typedef struct ScopeDocument
 	Jsonb	   *features;
 } ScopeDocument;
 
-/* Tells whose part of the document an error is about. */
+/* Tells whose part of the document an error is about, if it is about one. */
 static void
 scope_error_callback(void *arg)
 {
 	const ScopeDocument *document = arg;
 
-	errcontext("document, %s", describe_scope(&document->name));
+	if (document != NULL)
+		errcontext("document, %s", describe_scope(&document->name));
 }
 
 /*
@@ -303,6 +304,7 @@ apply_features(PG_FUNCTION_ARGS)
 									  "instance_features scope",
 									  ALLOCSET_DEFAULT_SIZES);
 	error_context.callback = scope_error_callback;
+	error_context.arg = NULL;
 	error_context.previous = error_context_stack;
 	error_context_stack = &error_context;
 
