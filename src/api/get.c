@@ -58,8 +58,10 @@ get_features(FunctionCallInfo fcinfo, const ScopeName *name)
 Datum
 get_instance_features(PG_FUNCTION_ARGS)
 {
-	ScopeName	name = instance_argument(fcinfo, 1);
+	ScopeName	name;
 
+	check_argument_count(fcinfo, 2);
+	name = instance_argument(fcinfo, 1);
 	return get_features(fcinfo, &name);
 }
 
@@ -69,6 +71,7 @@ get_instance_features(PG_FUNCTION_ARGS)
 Datum
 get_system_features(PG_FUNCTION_ARGS)
 {
+	check_argument_count(fcinfo, 1);
 	return get_features(fcinfo, &system_scope_name);
 }
 
@@ -87,8 +90,10 @@ get_feature_details(FunctionCallInfo fcinfo, const ScopeName *name)
 Datum
 get_instance_feature_details(PG_FUNCTION_ARGS)
 {
-	ScopeName	name = instance_argument(fcinfo, 0);
+	ScopeName	name;
 
+	check_argument_count(fcinfo, 1);
+	name = instance_argument(fcinfo, 0);
 	return get_feature_details(fcinfo, &name);
 }
 
@@ -194,6 +199,8 @@ feature_enabled(PG_FUNCTION_ARGS)
 	FeatureAnswer *answer = fcinfo->flinfo->fn_extra;
 	text	   *key;
 
+	if (answer == NULL)
+		check_argument_count(fcinfo, 2);
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
 	key = get_text_argument(fcinfo, 0);
@@ -219,6 +226,7 @@ find_state(FunctionCallInfo fcinfo, FeatureState *state)
 	ScopeChain	chain;
 	int			feature;
 
+	check_argument_count(fcinfo, 2);
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
 	name = instance_argument(fcinfo, 1);

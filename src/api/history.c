@@ -82,7 +82,10 @@ feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
 Datum
 instance_feature_history(PG_FUNCTION_ARGS)
 {
-	ScopeName	name = instance_argument(fcinfo, 0);
+	ScopeName	name;
+
+	check_argument_count(fcinfo, 1);
+	name = instance_argument(fcinfo, 0);
 
 	return feature_history(fcinfo, &name);
 }

@@ -76,7 +76,10 @@ ReturnSetInfo *
 begin_result_set(FunctionCallInfo fcinfo, const Oid *types, int ntypes)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TupleDesc	desc;
 
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		report_altered_function(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	check_result_types(fcinfo, rsinfo->setDesc, types, ntypes);
 	return rsinfo;
