@@ -74,14 +74,15 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 {
 	ScopeName	name;
 	ScopeRow	row;
+	bool		renamed = false;
 
 	if (old != NULL && get_scope_name(old, rel, &name))
 	{
 		ScopeName	new_name;
-		bool		gone = new == NULL || !get_scope_name(new, rel, &new_name) ||
-		compare_scope_names(&name, &new_name) != 0;
 
-		if (gone)
+		renamed = new != NULL && (!get_scope_name(new, rel, &new_name) ||
+								  compare_scope_names(&name, &new_name) != 0);
+		if (new == NULL || renamed)
 		{
 			get_scope_row(old, rel, &row);
 			notify_existence(&name, row.sequence, GetCurrentTimestamp());
@@ -96,8 +97,10 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 			get_scope_row(old, rel, &old_row);
 
 		/* The first change of an implicit scope inserts its row. */
-		if (old == NULL ? row.sequence == 0 : row.dropped != old_row.dropped)
-			notify_existence(&name, row.sequence, row.change_date);
+		if (renamed || (old == NULL ? row.sequence == 0 :
+						row.dropped != old_row.dropped))
+			notify_existence(&name, row.dropped ? old_row.sequence :
+							 row.sequence, row.change_date);
 		else if (old == NULL || row.sequence != old_row.sequence ||
 				 row.change_date != old_row.change_date)
 			notify_sequence(&name, row.sequence, row.change_date);
