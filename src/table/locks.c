@@ -303,11 +303,22 @@ definition_row_lock(const char *key, LockWaitPolicy wait_policy,
 		locked = found && lock_row(rel, snapshot, tid, LockTupleExclusive,
 								   wait_policy, slot);
 		end_read(snapshot);
+		if (locked)
+		{
+			bool		should_free;
+			HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false,
+													   &should_free);
+
+			/* Direct DML may have renamed it while we waited. */
+			locked = strcmp(get_text_column(tuple, Anum_feature_key, rel),
+							key) == 0;
+			*tid = slot->tts_tid;
+			if (should_free)
+				heap_freetuple(tuple);
+		}
 	} while (found && !locked);
 
-	if (locked)
-		*tid = slot->tts_tid;
-	else if (IsolationUsesXactSnapshot())
+	if (!locked && IsolationUsesXactSnapshot())
 	{
 		Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 		bool		seen = read_definition_place(snapshot, key, tid);
