@@ -111,7 +111,7 @@ warn_if_untracked(void)
 {
 	static bool warned = false;
 
-	if (warned || tables_are_tracked())
+	if (warned || !tables_are_untracked())
 		return;
 	warned = true;
 	ereport(WARNING,

@@ -274,3 +274,19 @@ tables_are_tracked(void)
 
 	return true;
 }
+
+/*
+ * Whether triggers of ours are missing or disabled.  That is not known, and
+ * not said, of a table about which an invalidation message has just arrived.
+ */
+bool
+tables_are_untracked(void)
+{
+	for (int i = 0; i < NUM_TABLES; i++)
+	{
+		if (known_tables[i].verified && !known_tables[i].tracked)
+			return true;
+	}
+
+	return false;
+}

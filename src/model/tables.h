@@ -24,6 +24,7 @@ extern bool tables_forget_absence(void);
 extern TableInvalidation tables_invalidate(Oid relid);
 extern void tables_resolve(void);
 extern bool tables_are_tracked(void);
+extern bool tables_are_untracked(void);
 extern Oid	table_oid(FeatureTable table);
 extern bool find_table_by_oid(Oid relid, FeatureTable *table);
 extern Relation open_table(FeatureTable table, LOCKMODE lockmode);
