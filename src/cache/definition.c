@@ -279,8 +279,11 @@ definition_nearest_key(const char *name, int len)
 		return definitions.array[feature].key;
 
 	for (int i = 0; i < definitions.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		consider_name(name, len, definitions.array[i].key,
 					  &nearest, &distance);
+	}
 	return nearest;
 }
 
@@ -295,6 +298,7 @@ definition_nearest_field(const char *name, int len)
 
 	for (int i = 0; i < definitions.count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		consider_name(name, len, definitions.array[i].json_name,
 					  &nearest, &distance);
 		consider_name(name, len, definitions.array[i].key,
