@@ -65,11 +65,20 @@ uint64		invalidation_count = 0;
 static uint32 message_hashes[NUM_MESSAGES];
 static bool message_hashes_known = false;
 
+/* How many rows a (sub)transaction has between their two triggers. */
+typedef struct PendingWrites
+{
+	struct PendingWrites *parent;
+	int			nest_level;
+	uint64		rows;			/* never 0 */
+} PendingWrites;
+
 /*
  * Of the current transaction.  Written by write_begins(), write_ends() and the
  * callbacks of the (sub)transaction's end.
  */
-static uint64 pending_writes = 0;	/* rows between their two triggers */
+static PendingWrites *pending_writes = NULL;	/* of the innermost level that
+												 * has any */
 static int	written_level = 0;	/* deepest nest level that wrote, 0: none */
 static CommandId written_command = InvalidCommandId;	/* last one that wrote,
 														 * while its rows may be
@@ -238,9 +247,34 @@ register_message(Message message)
 void
 write_begins(void)
 {
-	if (pending_writes++ == 0)
-		generation_advance();
-	written_level = Max(written_level, GetCurrentTransactionNestLevel());
+	int			nest_level = GetCurrentTransactionNestLevel();
+
+	if (pending_writes == NULL || pending_writes->nest_level < nest_level)
+	{
+		PendingWrites *pending = MemoryContextAlloc(TopTransactionContext,
+													sizeof(PendingWrites));
+
+		if (pending_writes == NULL)
+			generation_advance();
+		pending->parent = pending_writes;
+		pending->nest_level = nest_level;
+		pending->rows = 0;
+		pending_writes = pending;
+	}
+	pending_writes->rows++;
+	written_level = Max(written_level, nest_level);
+}
+
+/*
+ * The innermost level has no row any more that is half written.
+ */
+static void
+pop_pending_writes(void)
+{
+	PendingWrites *parent = pending_writes->parent;
+
+	pfree(pending_writes);
+	pending_writes = parent;
 }
 
 /*
@@ -249,8 +283,8 @@ write_begins(void)
 void
 write_ends(bool definitions)
 {
-	if (pending_writes > 0)
-		pending_writes--;
+	if (pending_writes != NULL && --pending_writes->rows == 0)
+		pop_pending_writes();
 	generation_invalidate(definitions);
 	register_message(definitions ? MESSAGE_ALL : MESSAGE_SCOPES);
 
@@ -261,13 +295,13 @@ write_ends(bool definitions)
 /*
  * Whether a row may be half written, or written and invisible, so that nothing
  * may be remembered of what is loaded now.  A row whose write another trigger
- * suppressed counts as half written until the transaction ends, which costs time
- * and nothing else.
+ * suppressed counts as half written until the (sub)transaction is rolled back or
+ * the transaction ends, which costs time and nothing else.
  */
 bool
 write_is_pending(void)
 {
-	if (pending_writes > 0)
+	if (pending_writes != NULL)
 		return true;
 	if (written_command == InvalidCommandId)
 		return false;
@@ -295,7 +329,7 @@ xact_callback(XactEvent event, void *arg)
 			return;
 	}
 
-	pending_writes = 0;
+	pending_writes = NULL;
 	written_level = 0;
 	written_command = InvalidCommandId;
 	memset(registered_levels, 0, sizeof(registered_levels));
@@ -317,6 +351,20 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	{
 		if (registered_levels[i] >= nest_level)
 			registered_levels[i] = aborted ? 0 : nest_level - 1;
+	}
+	if (pending_writes != NULL && pending_writes->nest_level >= nest_level)
+	{
+		PendingWrites *parent = pending_writes->parent;
+
+		if (aborted)
+			pop_pending_writes();
+		else if (parent != NULL && parent->nest_level == nest_level - 1)
+		{
+			parent->rows += pending_writes->rows;
+			pop_pending_writes();
+		}
+		else
+			pending_writes->nest_level = nest_level - 1;
 	}
 	if (written_level >= nest_level)
 	{
