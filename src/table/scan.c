@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_am_d.h"
+#include "catalog/pg_collation_d.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_opfamily_d.h"
 #include "common/hashfn.h"
@@ -89,7 +90,8 @@ scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 }
 
 /*
- * An index whose first column is this one, InvalidOid if there is none.
+ * An index whose first column is this one, in the order of its bytes, which is
+ * that of the scan key.  InvalidOid if there is none.
  */
 static Oid
 find_index(Relation rel, AttrNumber attnum)
@@ -106,6 +108,7 @@ find_index(Relation rel, AttrNumber attnum)
 			index->rd_index->indisvalid &&
 			index->rd_index->indkey.values[0] == attnum &&
 			index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
+			index->rd_indcollation[0] == C_COLLATION_OID &&
 			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 		index_close(index, AccessShareLock);
 		if (fits)
