@@ -241,8 +241,12 @@ value_violation(const JsonbValue *value, const ValueType *type,
 	if (type->is_array)
 		return elements_violation(value->val.binary.data, allowed_values);
 
-	/* Features of the other types that have allowed values are scalars. */
-	if (findJsonbValueFromContainer(unconstify(JsonbContainer *,
+	/*
+	 * Features of the other types that have allowed values are scalars.  Only
+	 * direct DML restricts objects, which cannot be looked for.
+	 */
+	if (value->type == jbvBinary ||
+		findJsonbValueFromContainer(unconstify(JsonbContainer *,
 											   &allowed_values->root),
 									JB_FARRAY,
 									unconstify(JsonbValue *, value)) == NULL)
