@@ -102,8 +102,8 @@ typedef struct InstanceFeaturesApi
 
 	/*
 	 * A handle for the same question, for loops and triggers where it is
-	 * asked again and again.  If instance_id is NULL, it is about the instance
-	 * that is current when it is asked.  Neither the feature nor the
+	 * asked again and again.  If instance_id is NULL, it is about the
+	 * instance that is current when it is asked.  Neither the feature nor the
 	 * instance nor the extension needs to exist yet.  The handle lasts until
 	 * it is released or the session ends, whatever becomes of the
 	 * transaction.

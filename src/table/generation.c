@@ -71,13 +71,13 @@ typedef struct PendingWrites
 	struct PendingWrites *parent;
 	int			nest_level;
 	uint64		rows;			/* never 0 */
-} PendingWrites;
+}			PendingWrites;
 
 /*
  * Of the current transaction.  Written by write_begins(), write_ends() and the
  * callbacks of the (sub)transaction's end.
  */
-static PendingWrites *pending_writes = NULL;	/* of the innermost level that
+static PendingWrites * pending_writes = NULL;	/* of the innermost level that
 												 * has any */
 static int	written_level = 0;	/* deepest nest level that wrote, 0: none */
 static CommandId written_command = InvalidCommandId;	/* last one that wrote,

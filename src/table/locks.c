@@ -79,7 +79,7 @@ try_exclusion(DefinitionsCallback callback, void *arg)
 	MemoryContext caller_cxt = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
 	int			queue_time = LockTimeout > 0 ?
-		Min(LockTimeout, EXCLUSION_QUEUE_TIME) : EXCLUSION_QUEUE_TIME;
+	Min(LockTimeout, EXCLUSION_QUEUE_TIME) : EXCLUSION_QUEUE_TIME;
 	volatile bool done = false;
 
 	BeginInternalSubTransaction(NULL);
