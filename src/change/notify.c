@@ -29,6 +29,7 @@
 
 #include "base/timeformat.h"
 #include "change/notify.h"
+#include "model/tables.h"
 #include "table/tableread.h"
 
 #define CHANNEL "instance_features"
