@@ -1,39 +1,58 @@
-// An OpenFeature provider: one instance's effective features, loaded once and
-// then kept up to date by the notifications of channel "instance_features".
+// An OpenFeature provider: the effective features of instances, loaded when they
+// are first asked for and then kept up to date.
 //
-// The rule: whatever may have changed while nobody listened is found by loading
-// again, and LISTEN comes before every load, so that nothing falls in between.
+// Evaluations are answered from memory, except for the first of an instance.
+// follower.js keeps the memory up to date; here is what OpenFeature is told.
 
-import { ErrorCode, OpenFeatureEventEmitter, ProviderEvents, StandardResolutionReasons } from '@openfeature/server-sdk';
-import pg from 'pg';
+import { ErrorCode, GeneralError, InvalidContextError, OpenFeatureEventEmitter, ProviderEvents, ProviderNotReadyError, StandardResolutionReasons } from '@openfeature/server-sdk';
+import { Bootstrap } from './bootstrap.js';
+import { Cache } from './flags.js';
+import { Follower } from './follower.js';
 
-const CHANNEL = 'instance_features';
-const MAX_DELAY_MS = 5000;
+// How long a provider with a bootstrap document waits for the database to begin with.
+const BOOTSTRAP_WAIT_MS = 1000;
 
-/** Freeze a value with all that is in it: evaluations share it. */
-function deepFreeze(value) {
-  if (value !== null && typeof value === 'object') {
-    Object.values(value).forEach(deepFreeze);
-    Object.freeze(value);
+// Half of a surrogate pair has no UTF-8: it would name another instance.
+const INVALID_ID = /[\0\p{Surrogate}]/u;
+
+function toScope(instanceId) {
+  return { key: instanceId, instanceId };
+}
+
+/** Why it cannot be the id of an instance, or undefined. */
+function idProblem(instanceId) {
+  if (typeof instanceId !== 'string') return 'is not a string';
+  if (instanceId === '') return 'is empty';
+  if (Buffer.byteLength(instanceId) > 200) return 'is longer than 200 bytes';
+  if (INVALID_ID.test(instanceId)) return 'is not valid text';
+  return undefined;
+}
+
+function completeOptions({ instanceId = 'default', schema = 'public', connection = {}, bootstrap, heartbeatMs = 4000, timeoutMs = 4000, pollMs = 1000, pauseMs = 25, maxInstances = 1000 } = {}) {
+  const problem = instanceId === null ? undefined : idProblem(instanceId);
+  if (problem !== undefined) throw new TypeError(`instanceId ${problem}`);
+  if (typeof schema !== 'string' || schema === '') throw new TypeError('schema is not a name');
+  if (connection === null || typeof connection !== 'object') throw new TypeError('connection is not an object');
+  for (const [name, value, least] of [['heartbeatMs', heartbeatMs, 1], ['timeoutMs', timeoutMs, 1], ['pollMs', pollMs, 1], ['pauseMs', pauseMs, 0], ['maxInstances', maxInstances, 1]]) {
+    if (!Number.isSafeInteger(value) || value < least || value > 2147483647) throw new TypeError(`${name} is not an integer from ${least} to 2147483647`);
   }
-  return value;
-}
-
-/** What OpenFeature is told of one feature, all but the value's type. */
-function toResolution({ value, source, sequence }) {
   return {
-    value: deepFreeze(value),
-    reason: source === 'default' ? StandardResolutionReasons.DEFAULT : StandardResolutionReasons.STATIC,
-    // An object has no short name; who sets it will do.
-    variant: typeof value === 'object' ? source : typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value),
-    flagMetadata: Object.freeze(sequence === null ? { source } : { source, sequence: Number(sequence) }),
+    instanceId,
+    schema,
+    bootstrap,
+    heartbeatMs,
+    timeoutMs,
+    pollMs,
+    pauseMs,
+    maxInstances,
+    connection: {
+      application_name: 'instance_features OpenFeature provider',
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10000,
+      connectionTimeoutMillis: 3000,
+      ...connection,
+    },
   };
-}
-
-/** The keys of what differs between two loads. */
-function changedKeys(before, after) {
-  const same = (a, b) => a !== undefined && b !== undefined && JSON.stringify(a) === JSON.stringify(b);
-  return [...new Set([...before.keys(), ...after.keys()])].filter((key) => !same(before.get(key), after.get(key)));
 }
 
 export class InstanceFeaturesProvider {
@@ -45,178 +64,162 @@ export class InstanceFeaturesProvider {
 
   #options;
 
-  #client = null; // connected and listening, or null
+  #defaultScope;
 
-  #flags = new Map();
+  #bootstrap = null;
 
-  #stale = false;
+  #cache = null;
 
-  #loading = null; // the promise of the load that is under way
+  #follower = null; // between initialize() and onClose()
 
-  #again = false; // something changed since it began
+  #loaded = false; // the database has been reached, and told all that it was asked
 
-  #timer = null;
+  #status = null; // what is the case: [status, message]
 
-  #delay = 0;
+  #told = null; // the status that the SDK knows of, null until initialize() is over
 
-  #closed = false;
+  #begun = null; // ends initialize() before the database has answered
 
-  /**
-   * @param {object} options
-   * @param {string} [options.instanceId] the instance, "default" unless given
-   * @param {string} [options.schema] where the extension's functions are, "public" unless given
-   * @param {object} [options.connection] of pg's Client; libpq's environment variables where it is silent
-   */
-  constructor({ instanceId = 'default', schema = 'public', connection = {} } = {}) {
-    const functions = pg.escapeIdentifier(schema);
-    this.#options = {
-      instanceId,
-      query: `SELECT feature, value, source::text, sequence FROM ${functions}.get_instance_features(true, $1)`,
-      connection: { application_name: 'instance_features OpenFeature provider', keepAlive: true, keepAliveInitialDelayMillis: 10000, connectionTimeoutMillis: 10000, query_timeout: 10000, ...connection },
-    };
+  constructor(options) {
+    this.#options = completeOptions(options);
+    const { instanceId, bootstrap } = this.#options;
+    this.#defaultScope = instanceId === null ? null : toScope(instanceId);
+    if (bootstrap !== undefined) this.#bootstrap = new Bootstrap(bootstrap, instanceId);
   }
 
   async initialize() {
-    this.#closed = false;
-    try {
-      await this.#connect();
-    } catch (error) {
+    await this.onClose();
+    this.#loaded = false;
+    this.#status = null;
+    this.#told = null;
+    this.#cache = new Cache(this.#options.maxInstances, this.#defaultScope?.key);
+    const follower = new Follower(
+      { ...this.#options, toScope, onKnown: ({ instanceId }) => this.#bootstrap?.forget(instanceId) },
+      this.#cache,
+      this.#defaultScope,
+      (status, error) => { if (this.#follower === follower) this.#onStatus(status, error); },
+      ({ instanceId }, flagsChanged) => { if (this.#follower === follower && this.#told !== null) this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged, metadata: { instanceId } }); },
+    );
+    this.#follower = follower;
+    let timer;
+    const begun = new Promise((resolve) => {
+      this.#begun = resolve;
+      if (this.#bootstrap !== null) timer = setTimeout(() => resolve({ error: new Error('the database has not been reached yet') }), BOOTSTRAP_WAIT_MS);
+    });
+    follower.start();
+    const { error } = await begun;
+    clearTimeout(timer);
+    this.#begun = null;
+    if (this.#follower !== follower) throw new ProviderNotReadyError('the provider was closed while it was connecting');
+    // With a bootstrap document it can answer, so that it is stale at worst.
+    const usable = error === undefined || (this.#bootstrap !== null && !this.#loaded && this.#status?.[0] !== 'error');
+    // The SDK takes the status from how this ends; what happens later is told.
+    setImmediate(() => {
+      if (this.#follower !== follower) return;
+      this.#told = usable ? 'ready' : 'error';
+      this.#tell();
+    });
+    if (usable) {
+      if (error !== undefined) this.#status ??= ['stale', error.message];
+    } else {
       // It may come up later; then READY says so.
-      this.#stale = true;
-      this.#reconnectLater();
-      throw error;
+      throw new GeneralError(error.message, { cause: error });
     }
   }
 
   async onClose() {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    await this.#disconnect();
+    const follower = this.#follower;
+    this.#follower = null;
+    this.#cache = null;
+    this.#begun?.({ error: new Error('the provider was closed') });
+    await follower?.close();
   }
 
-  resolveBooleanEvaluation(key, defaultValue) {
-    return this.#resolve(key, defaultValue, (value) => typeof value === 'boolean');
+  resolveBooleanEvaluation(key, defaultValue, context) {
+    return this.#resolve(key, defaultValue, context, (value) => typeof value === 'boolean');
   }
 
-  resolveStringEvaluation(key, defaultValue) {
-    return this.#resolve(key, defaultValue, (value) => typeof value === 'string');
+  resolveStringEvaluation(key, defaultValue, context) {
+    return this.#resolve(key, defaultValue, context, (value) => typeof value === 'string');
   }
 
-  resolveNumberEvaluation(key, defaultValue) {
-    return this.#resolve(key, defaultValue, (value) => typeof value === 'number');
+  resolveNumberEvaluation(key, defaultValue, context) {
+    return this.#resolve(key, defaultValue, context, (value) => typeof value === 'number');
   }
 
-  resolveObjectEvaluation(key, defaultValue) {
-    return this.#resolve(key, defaultValue, (value) => typeof value === 'object');
+  resolveObjectEvaluation(key, defaultValue, context) {
+    return this.#resolve(key, defaultValue, context, (value) => typeof value === 'object');
   }
 
-  async #resolve(key, defaultValue, fits) {
-    const found = this.#flags.get(key);
-    if (found === undefined) return { value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.FLAG_NOT_FOUND, errorMessage: `feature "${key}" does not exist` };
-    if (!fits(found.value)) return { value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.TYPE_MISMATCH, errorMessage: `feature "${key}" is of another type` };
-    return this.#stale ? { ...found, reason: StandardResolutionReasons.STALE } : found;
-  }
-
-  async #connect() {
-    const client = new pg.Client(this.#options.connection);
-    const lost = () => this.#onLost(client);
-    client.on('error', lost);
-    client.on('end', lost);
-    client.on('notification', (notification) => this.#onNotification(notification));
+  async #resolve(key, defaultValue, context, fits) {
+    const failed = (errorCode, errorMessage) => ({ value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode, errorMessage });
+    let found;
     try {
-      await client.connect();
-      await client.query(`LISTEN ${CHANNEL}`);
-      this.#client = client;
-      await this.#load();
+      if (this.#follower === null) throw new ProviderNotReadyError('the provider is not initialized');
+      const scope = this.#scopeOf(context);
+      const entry = this.#cache.use(scope.key) ?? await this.#load(scope);
+      found = entry === null ? this.#bootstrap.resolve(scope.instanceId, key) : this.#found(entry, key);
     } catch (error) {
-      if (this.#client === client) this.#client = null;
-      client.removeListener('end', lost);
-      client.end().catch(() => {});
+      return failed(error.code in ErrorCode ? error.code : ErrorCode.GENERAL, error.message);
+    }
+    if (found === undefined) return failed(ErrorCode.FLAG_NOT_FOUND, `feature "${key}" does not exist`);
+    if (found.errorCode !== undefined) return { ...found, value: defaultValue };
+    if (!fits(found.value)) return failed(ErrorCode.TYPE_MISMATCH, `feature "${key}" is of another type`);
+    return found;
+  }
+
+  /** The scope that an evaluation is about. */
+  #scopeOf(context) {
+    const instanceId = context?.instanceId ?? null;
+    if (instanceId === null) {
+      if (this.#defaultScope === null) throw new InvalidContextError('the evaluation context has no instanceId');
+      return this.#defaultScope;
+    }
+    const scope = toScope(instanceId);
+    if (this.#cache.peek(scope.key) !== undefined) return scope;
+    const problem = idProblem(instanceId);
+    if (problem !== undefined) throw new InvalidContextError(`instanceId of the evaluation context ${problem}`);
+    return scope;
+  }
+
+  #found({ flags, problem }, key) {
+    const resolution = flags.get(key)?.resolution;
+    if (resolution === undefined || resolution.errorCode !== undefined || (problem === null && this.#follower?.fresh)) return resolution;
+    return { ...resolution, reason: StandardResolutionReasons.STALE };
+  }
+
+  /** The entry of a scope that is not in memory; null to ask the bootstrap document. */
+  async #load(scope) {
+    const missing = this.#cache.missing(scope.key);
+    if (missing !== undefined && (missing.until > performance.now() || scope.key === this.#defaultScope?.key)) throw new InvalidContextError(missing.message);
+    if (!this.#loaded && this.#bootstrap?.has(scope.instanceId)) return null;
+    let entry;
+    try {
+      entry = await this.#follower.load(scope);
+    } catch (error) {
+      if (this.#bootstrap?.has(scope.instanceId)) return null;
       throw error;
     }
+    if (entry === null) throw new InvalidContextError(`instance "${scope.instanceId}" does not exist`);
+    return entry;
   }
 
-  async #disconnect() {
-    const client = this.#client;
-    this.#client = null;
-    await client?.end().catch(() => {});
+  #onStatus(status, error) {
+    if (status === 'ready') this.#loaded = true;
+    // Nothing was ever loaded that could be stale.
+    const actual = status === 'stale' && !this.#loaded && this.#bootstrap === null ? 'error' : status;
+    this.#status = [actual, error?.message];
+    this.#begun?.({ error });
+    this.#tell();
   }
 
-  #onLost(client) {
-    if (this.#client !== client) return;
-    this.#client = null;
-    if (this.#closed) return;
-    this.#becomeStale('the connection to the database is lost');
-    this.#reconnectLater();
-  }
-
-  #becomeStale(message) {
-    if (this.#stale) return;
-    this.#stale = true;
-    this.events.emit(ProviderEvents.Stale, { message });
-  }
-
-  #reconnectLater() {
-    if (this.#closed) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(async () => {
-      try {
-        await this.#connect();
-      } catch {
-        this.#reconnectLater();
-      }
-    }, this.#delay * (0.5 + Math.random() / 2));
-    this.#timer.unref();
-    this.#delay = Math.min(Math.max(this.#delay * 2, 100), MAX_DELAY_MS);
-  }
-
-  #onNotification({ channel, payload }) {
-    if (channel !== CHANNEL) return;
-    let change;
-    try {
-      change = JSON.parse(payload);
-    } catch {
-      change = { level: 'system' }; // somebody else's, but then better safe than sorry
-    }
-    if (change.level === 'instance' && change.resourceOwner !== this.#options.instanceId) return;
-    this.#load().catch((error) => {
-      // Without a connection, onLost() cares.
-      if (this.#client === null || this.#closed) return;
-      this.#stale = true;
-      this.events.emit(ProviderEvents.Error, { message: error.message });
-    });
-  }
-
-  /** Load, once more if something changes meanwhile, and tell of it. */
-  #load() {
-    if (this.#loading) {
-      this.#again = true;
-      return this.#loading;
-    }
-    this.#loading = (async () => {
-      try {
-        do {
-          this.#again = false;
-          const client = this.#client;
-          if (client === null) throw new Error('not connected');
-          const { rows } = await client.query({ text: this.#options.query, values: [this.#options.instanceId] });
-          this.#take(new Map(rows.map((row) => [row.feature, toResolution(row)])));
-        } while (this.#again);
-      } finally {
-        this.#loading = null;
-      }
-    })();
-    return this.#loading;
-  }
-
-  #take(flags) {
-    const first = this.#flags.size === 0;
-    const flagsChanged = changedKeys(this.#flags, flags);
-    const recovered = this.#stale;
-    this.#flags = flags;
-    this.#stale = false;
-    this.#delay = 0;
-    if (recovered) this.events.emit(ProviderEvents.Ready, { message: 'the features are up to date again' });
-    if (!first && flagsChanged.length > 0) this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged });
+  /** Let the SDK know of a status that is another one than it knows. */
+  #tell() {
+    if (this.#told === null || this.#status === null || this.#status[0] === this.#told) return;
+    const [status, message] = this.#status;
+    this.#told = status;
+    if (status === 'ready') this.events.emit(ProviderEvents.Ready, { message: 'the features are up to date again' });
+    else if (status === 'stale') this.events.emit(ProviderEvents.Stale, { message });
+    else this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL });
   }
 }

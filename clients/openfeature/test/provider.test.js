@@ -5,63 +5,29 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
-import pg from 'pg';
-import { InstanceFeaturesProvider } from '../src/provider.js';
-
-let admin;
-const query = async (sql) => (await admin.query(sql)).rows;
-const connectAdmin = async () => {
-  admin = new pg.Client({ user: process.env.ADMIN_USER });
-  admin.on('error', () => {});
-  await admin.connect();
-};
-const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
-
-/** A client of a domain of its own, with the events that it saw. */
-let domains = 0;
-async function open(options) {
-  const domain = `test ${++domains}`;
-  const provider = new InstanceFeaturesProvider(options);
-  const client = OpenFeature.getClient(domain);
-  const events = [];
-  for (const event of Object.values(ProviderEvents)) client.addHandler(event, (details) => events.push([event, details]));
-  let error;
-  await OpenFeature.setProviderAndWait(domain, provider).catch((e) => { error = e; });
-  events.length = 0;
-  return { client, provider, events, error };
-}
-
-/** Wait until a condition holds. */
-async function until(condition, what) {
-  const end = Date.now() + 20000;
-  while (!await condition()) {
-    if (Date.now() > end) assert.fail(`${what} did not happen`);
-    await sleep(5);
-  }
-}
-
-const seen = (events, event) => events.filter(([name]) => name === event);
+import { connectAdmin, disconnectAdmin, open, query, run, seen, sleep, until } from './support.js';
 
 before(connectAdmin);
 beforeEach(() => query("SELECT reset_instance_features('acme'), reset_instance_features('other'), reset_system_features()"));
 after(async () => {
   await OpenFeature.close();
-  await admin.end();
+  await disconnectAdmin();
 });
 
 test('values of each type, with reason, variant and metadata', async () => {
   await query(`SELECT set_instance_features('{"userSchema": true, "title": "hello", "maxUsers": 7, "theme": {"color": ["red"]}, "hosts": ["a", 1]}', 'acme'), set_system_features('{"ratio": 0.25}')`);
   const { client } = await open({ instanceId: 'acme' });
   assert.equal(client.providerStatus, ProviderStatus.READY);
-  assert.deepEqual(await client.getBooleanDetails('user_schema', false), { flagKey: 'user_schema', value: true, reason: 'STATIC', variant: 'on', flagMetadata: { source: 'instance', sequence: Number((await query("SELECT sequence FROM get_instance_features(false, 'acme') WHERE feature = 'user_schema'"))[0].sequence) } });
-  assert.deepEqual(await client.getBooleanDetails('login_default_org', true), { flagKey: 'login_default_org', value: false, reason: 'DEFAULT', variant: 'off', flagMetadata: { source: 'default' } });
+  const sequence = Number((await query("SELECT sequence FROM get_instance_features(false, 'acme') WHERE feature = 'user_schema'"))[0].sequence);
+  assert.deepEqual(await client.getBooleanDetails('user_schema', false), { flagKey: 'user_schema', value: true, reason: 'STATIC', variant: 'on', flagMetadata: { source: 'instance', sequence, flagSetId: 'acme', version: `instance:${sequence}` } });
+  assert.deepEqual(await client.getBooleanDetails('login_default_org', true), { flagKey: 'login_default_org', value: false, reason: 'DEFAULT', variant: 'off', flagMetadata: { source: 'default', flagSetId: 'acme', version: 'default' } });
   const title = await client.getStringDetails('title', '');
   assert.deepEqual([title.value, title.variant], ['hello', 'hello']);
   const ratio = await client.getNumberDetails('ratio', 0);
@@ -126,7 +92,7 @@ test('a lost connection: stale, then ready with what was missed', async () => {
   await until(async () => (await client.getBooleanDetails('user_schema', true)).reason === 'STATIC', 'the change');
   await query('ALTER ROLE application NOLOGIN');
   events.length = 0;
-  const pgCtl = (...args) => promisify(execFile)(join(process.env.PG_BINDIR, 'pg_ctl'), ['-D', process.env.PGDATA, '-w', '-s', ...args]);
+  const pgCtl = (...args) => run('pg_ctl', '-D', process.env.PGDATA, '-w', '-s', ...args);
   await pgCtl('stop', '-m', 'immediate');
   await until(() => client.providerStatus === ProviderStatus.STALE, 'STALE');
   const stale = await client.getBooleanDetails('user_schema', true);
@@ -184,13 +150,12 @@ test('closing lets go of the connection', async () => {
 
 test('the example in the README', async () => {
   await query(`SELECT set_instance_features('{"loginDefaultOrg": true}', 'acme')`);
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
-  const [, code] = /```js\n(.*?)```/s.exec(readme);
-  const file = fileURLToPath(new URL('./readme-example.mjs', import.meta.url));
-  writeFileSync(file, `${code.replace(/^(await client\..*);$/m, 'console.log($1);')}\nawait OpenFeature.close();\n`);
-  try {
-    assert.equal((await promisify(execFile)(process.execPath, [file])).stdout, 'true\n');
-  } finally {
-    rmSync(file);
+  const directory = fileURLToPath(new URL('..', import.meta.url));
+  const examples = ['README.md', '../../README.md'].map((name) => join(directory, name)).filter(existsSync)
+    .map((name) => /```js\n(.*?)```/s.exec(readFileSync(name, 'utf8'))?.[1]).filter((code) => code?.includes('InstanceFeaturesProvider'));
+  assert.ok(examples.length > 0);
+  for (const example of examples) {
+    const code = `${example.replace(/^(await client\..*);$/m, 'console.log($1);')}\nawait OpenFeature.close();\n`;
+    assert.equal((await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', code], { cwd: directory })).stdout, 'true\n');
   }
 });
