@@ -88,7 +88,7 @@ export class InstanceFeaturesProvider {
   }
 
   async initialize() {
-    await this.onClose();
+    const closing = this.onClose();
     this.#loaded = false;
     this.#status = null;
     this.#told = null;
@@ -107,7 +107,7 @@ export class InstanceFeaturesProvider {
       if (this.#bootstrap !== null) timer = setTimeout(() => resolve({ error: new Error('the database has not been reached yet') }), BOOTSTRAP_WAIT_MS);
     });
     follower.start();
-    const { error } = await begun;
+    const [{ error }] = await Promise.all([begun, closing]);
     clearTimeout(timer);
     this.#begun = null;
     if (this.#follower !== follower) throw new ProviderNotReadyError('the provider was closed while it was connecting');

@@ -83,6 +83,9 @@ export class Network {
 
   sockets = new Set();
 
+  /** How many bytes of what the server said did not arrive. */
+  swallowed = 0;
+
   #upstream;
 
   #mode = 'pass';
@@ -146,9 +149,12 @@ export class Network {
       far.write(bytes);
     });
     far.on('data', (bytes) => {
-      if (this.#mode !== 'pass') return;
-      near.write(bytes);
-      this.onAnswer(near);
+      if (this.#mode === 'pass') {
+        near.write(bytes);
+        this.onAnswer(near);
+      } else {
+        this.swallowed += bytes.length;
+      }
     });
   }
 }
