@@ -10,7 +10,8 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+# The tests make a standby and a logical subscriber of it.
+$node->init(allows_streaming => 'logical');
 $node->start;
 $node->safe_psql('postgres', q{
 	CREATE ROLE application LOGIN;

@@ -82,17 +82,21 @@ export class Connection {
       client.on('error', (error) => this.#end(error));
       client.on('end', () => this.#end(new Error('the connection to the database is lost')));
       client.on('notification', ({ channel, payload }) => { if (channel === CHANNEL) this.#onNotification(payload); });
-      await this.#within(connectionTimeoutMillis, 'connecting', client.connect());
-      if (options.statement_timeout === undefined) {
-        // The server gives up a little earlier, which spares the connection.
-        await this.query(`SET statement_timeout = ${Math.max(1, Math.floor(this.#timeout * 0.8))}`);
-      }
-      await this.listen();
+      await this.#within(connectionTimeoutMillis, 'connecting', this.#establish());
       this.#open = true;
     } catch (error) {
       this.#end(error);
       throw error;
     }
+  }
+
+  async #establish() {
+    await this.#client.connect();
+    if (this.#options.statement_timeout === undefined) {
+      // The server gives up a little earlier, which spares the connection.
+      await this.query(`SET statement_timeout = ${Math.max(1, Math.floor(this.#timeout * 0.8))}`);
+    }
+    await this.listen();
   }
 
   /** Listen for notifications, or learn that this is a standby. */

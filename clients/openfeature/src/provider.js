@@ -28,12 +28,13 @@ function idProblem(instanceId) {
   return undefined;
 }
 
-function completeOptions({ instanceId = 'default', schema = 'public', connection = {}, bootstrap, heartbeatMs = 4000, timeoutMs = 4000, pollMs = 1000, pauseMs = 25, maxInstances = 1000 } = {}) {
+function completeOptions({ instanceId = 'default', schema = 'public', connection = {}, bootstrap, heartbeatMs = 4000, timeoutMs = 3000, pollMs = 1000, pauseMs = 25, maxInstances = 1000 } = {}) {
   const problem = instanceId === null ? undefined : idProblem(instanceId);
   if (problem !== undefined) throw new TypeError(`instanceId ${problem}`);
   if (typeof schema !== 'string' || schema === '') throw new TypeError('schema is not a name');
   if (connection === null || typeof connection !== 'object') throw new TypeError('connection is not an object');
-  for (const [name, value, least] of [['heartbeatMs', heartbeatMs, 1], ['timeoutMs', timeoutMs, 1], ['pollMs', pollMs, 1], ['pauseMs', pauseMs, 0], ['maxInstances', maxInstances, 1]]) {
+  const { connectionTimeoutMillis = 3000 } = connection;
+  for (const [name, value, least] of [['heartbeatMs', heartbeatMs, 1], ['timeoutMs', timeoutMs, 1], ['connectionTimeoutMillis', connectionTimeoutMillis, 1], ['pollMs', pollMs, 1], ['pauseMs', pauseMs, 0], ['maxInstances', maxInstances, 1]]) {
     if (!Number.isSafeInteger(value) || value < least || value > 2147483647) throw new TypeError(`${name} is not an integer from ${least} to 2147483647`);
   }
   return {
@@ -49,8 +50,8 @@ function completeOptions({ instanceId = 'default', schema = 'public', connection
       application_name: 'instance_features OpenFeature provider',
       keepAlive: true,
       keepAliveInitialDelayMillis: 10000,
-      connectionTimeoutMillis: 3000,
       ...connection,
+      connectionTimeoutMillis,
     },
   };
 }

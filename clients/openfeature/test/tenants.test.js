@@ -127,7 +127,7 @@ test('an instance that cannot be read is no matter of the others', async () => {
   await set(TENANTS[4], { maxUsers: 104 });
 });
 
-test('an id that can be none is never another instance', async () => {
+test('an id that can be none is never another instance, and a bad option an error', async () => {
   const { client } = await open({ instanceId: TENANTS[0] });
   for (const instanceId of ['', 'x'.repeat(201), 'é'.repeat(101), 'tenant\0', 'tenant \ud800', 5, true, {}, [TENANTS[0]], new Date()]) {
     const details = await client.getNumberDetails('max_users', 5, { instanceId });
@@ -137,6 +137,7 @@ test('an id that can be none is never another instance', async () => {
   for (const option of ['heartbeatMs', 'timeoutMs', 'pollMs', 'pauseMs', 'maxInstances']) {
     for (const bad of [-1, 0.5, '5', NaN, Infinity]) assert.throws(() => new InstanceFeaturesProvider({ [option]: bad }), new RegExp(option));
   }
+  assert.throws(() => new InstanceFeaturesProvider({ connection: { connectionTimeoutMillis: 0 } }), /connectionTimeoutMillis/);
 });
 
 test('without a default instance the context has to name one', async () => {
