@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import { InstanceFeaturesProvider } from '../src/provider.js';
@@ -19,10 +19,11 @@ beforeEach(async () => {
   await createInstances('booted', 'other booted');
   network = await new Network().start();
 });
-after(async () => {
+afterEach(async () => {
   await OpenFeature.close();
-  await disconnectAdmin();
+  network.stop();
 });
+after(disconnectAdmin);
 
 test('what export_features() gave answers with reason STALE until the database is reached', async () => {
   await set('booted', { maxUsers: 2, userSchema: true, theme: { color: 'red' } });

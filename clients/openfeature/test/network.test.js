@@ -2,7 +2,7 @@
 // and changes that nobody is notified of.
 
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import { InstanceFeaturesProvider } from '../src/provider.js';
 import { connectAdmin, createFaultySchema, createInstances, disconnectAdmin, LOAD, Network, open, query, run, seen, sessions, set, until } from './support.js';
@@ -16,10 +16,11 @@ beforeEach(async () => {
   await createInstances('far');
   network = await new Network().start();
 });
-after(async () => {
+afterEach(async () => {
   await OpenFeature.close();
-  await disconnectAdmin();
+  network.stop();
 });
+after(disconnectAdmin);
 
 const follow = (options) => open({ instanceId: 'far', connection: network.options(), ...options });
 const details = (client) => client.getNumberDetails('max_users', 0);

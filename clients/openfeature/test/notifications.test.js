@@ -1,7 +1,7 @@
 // A notification is a hint: whatever it says, it makes one load at most.
 
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { OpenFeature, ProviderStatus } from '@openfeature/server-sdk';
 import { connectAdmin, createInstances, disconnectAdmin, LOAD, Network, open, query, set, until } from './support.js';
 
@@ -15,10 +15,11 @@ beforeEach(async () => {
   await createInstances('told', 'untold');
   network = await new Network().start();
 });
-after(async () => {
+afterEach(async () => {
   await OpenFeature.close();
-  await disconnectAdmin();
+  network.stop();
 });
+after(disconnectAdmin);
 
 const follow = (options) => open({ instanceId: 'told', connection: network.options(), heartbeatMs: HOUR, ...options });
 
