@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
@@ -16,10 +16,8 @@ import { connectAdmin, disconnectAdmin, open, query, run, seen, sleep, until } f
 
 before(connectAdmin);
 beforeEach(() => query("SELECT reset_instance_features('acme'), reset_instance_features('other'), reset_system_features()"));
-after(async () => {
-  await OpenFeature.close();
-  await disconnectAdmin();
-});
+afterEach(() => OpenFeature.close());
+after(disconnectAdmin);
 
 test('values of each type, with reason, variant and metadata', async () => {
   await query(`SELECT set_instance_features('{"userSchema": true, "title": "hello", "maxUsers": 7, "theme": {"color": ["red"]}, "hosts": ["a", 1]}', 'acme'), set_system_features('{"ratio": 0.25}')`);

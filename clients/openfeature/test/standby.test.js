@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import pg from 'pg';
 import { connectAdmin, createInstances, disconnectAdmin, LOAD, Network, open, query, run, seen, set, until } from './support.js';
@@ -27,8 +27,8 @@ before(async () => {
   await run('pg_ctl', '-D', data, '-w', '-s', '-l', join(directory, 'log'), 'start');
   network = await new Network(join(directory, '.s.PGSQL.5432')).start();
 });
+afterEach(() => OpenFeature.close());
 after(async () => {
-  await OpenFeature.close();
   network.stop();
   await run('pg_ctl', '-D', data, '-w', '-s', '-m', 'immediate', 'stop');
   rmSync(directory, { recursive: true });

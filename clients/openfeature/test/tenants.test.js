@@ -1,7 +1,7 @@
 // Many instances by one provider, each named by the evaluation context.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import { InstanceFeaturesProvider } from '../src/provider.js';
 import { connectAdmin, createFaultySchema, createInstances, disconnectAdmin, LOAD, Network, open, query, seen, sessions, set, until } from './support.js';
@@ -17,8 +17,8 @@ before(async () => {
   for (const [i, tenant] of TENANTS.entries()) await set(tenant, { maxUsers: 100 + i });
   network = await new Network().start();
 });
+afterEach(() => OpenFeature.close());
 after(async () => {
-  await OpenFeature.close();
   network.stop();
   await disconnectAdmin();
 });
