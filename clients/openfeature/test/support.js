@@ -164,15 +164,16 @@ export const LOAD = 'get_instance_features';
 
 /**
  * A schema whose get_instance_features() is the real one, until the table "fault"
- * of the schema says something else of an instance: to sleep so many seconds, to
- * fail with an SQLSTATE, or to have a further feature "odd" of that JSON.
+ * of the schema says something else of an instance: to sleep so many seconds
+ * before or (late) after reading, to fail with an SQLSTATE, or to have a further
+ * feature "odd" of that JSON.
  */
 export async function createFaultySchema(name) {
   await query(`
     DROP SCHEMA IF EXISTS ${name} CASCADE;
     CREATE SCHEMA ${name};
     GRANT USAGE ON SCHEMA ${name} TO PUBLIC;
-    CREATE TABLE ${name}.fault (instance_id text, sleep float8, sqlstate text, odd jsonb);
+    CREATE TABLE ${name}.fault (instance_id text, sleep float8, late float8, sqlstate text, odd jsonb);
     GRANT SELECT ON ${name}.fault TO PUBLIC;
     CREATE FUNCTION ${name}.get_instance_features(inheritance boolean, instance_id text)
     RETURNS TABLE (feature text, value jsonb, source feature_source, sequence bigint)
@@ -189,5 +190,6 @@ export async function createFaultySchema(name) {
         RETURN QUERY SELECT 'odd', f.odd, 'instance'::feature_source, 1::bigint WHERE f.odd IS NOT NULL;
       END LOOP;
       RETURN QUERY SELECT s.feature, s.value, s.source::text::feature_source, s.sequence FROM public.get_instance_features($1, $2) s;
+      PERFORM pg_sleep(late) FROM ${name}.fault WHERE fault.instance_id = $2;
     END $$`);
 }

@@ -51,6 +51,18 @@ test('evaluations of many instances at once are answered by few loads', async ()
   assert.ok(network.count(LOAD) - loads <= 2, `${network.count(LOAD) - loads} loads`);
 });
 
+test('a change that comes while its instance is first loaded is not missed', async () => {
+  await createFaultySchema('late');
+  await query('INSERT INTO late.fault (instance_id, late) VALUES ($1, 0.3)', [TENANTS[5]]);
+  const { client } = await open({ instanceId: null, schema: 'late', heartbeatMs: HOUR, connection: { application_name: 'late' } });
+  const first = users(client, TENANTS[5]);
+  await until(async () => (await query("SELECT FROM pg_stat_activity WHERE application_name = 'late' AND wait_event = 'PgSleep'")).length > 0, 'the load');
+  await set(TENANTS[5], { maxUsers: 55 });
+  assert.equal(await first, 105, 'it had been read before');
+  await until(async () => await users(client, TENANTS[5]) === 55, 'the change');
+  await set(TENANTS[5], { maxUsers: 105 });
+});
+
 test('no more instances are in memory than allowed, those used last and the default one', async () => {
   const { client } = await open({ instanceId: TENANTS[0], maxInstances: 5, heartbeatMs: HOUR, connection: network.options() });
   let loads;
