@@ -53,6 +53,15 @@ for my $page (glob '*.md doc/*.md')
 		my %anchors = map { lc =~ s/[^\w\s-]//gr =~ s/ /-/gr => 1 } slurp($file) =~ /^#+ (.*)$/mg;
 		ok($anchors{$anchor}, "$page: $link has its heading") if $anchor ne '';
 	}
+
+	# A page names tests by their paths, or by names alone after a path.
+	my $directory = '';
+	for my $test ($text =~ m{`((?:test/[\w/]+/)?\w+\.(?:sql|spec|pl))`}g)
+	{
+		$directory = $1 if $test =~ m{^(.*/)};
+		$test = "$directory$test" if $test !~ m{/};
+		ok(-e $test, "$page: $test exists");
+	}
 }
 
 $node = PostgreSQL::Test::Cluster->new('functions');
@@ -70,6 +79,17 @@ $node->safe_psql('staging', q{SELECT set_system_features('{"userSchema": true}')
 	ok(IPC::Run::run([ 'bash', '-ec', $move ], '>&', \$output, 'init', sub { chdir $node->basedir }), 'flags move between databases') or diag($output);
 }
 is($node->safe_psql('production', 'SELECT export_features()'), $node->safe_psql('staging', 'SELECT export_features()'), 'all of them');
+
+# Settings outlive the extension as the README says of versions before 2.0.
+my ($upgrade) = $readme =~ /^### Upgrading.*?^```sh\n(.*?)^```/ms;
+$node->safe_psql('postgres', 'CREATE DATABASE app TEMPLATE staging');
+{
+	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port);
+	my $output = '';
+	ok(IPC::Run::run([ 'bash', '-ec', $upgrade ], '>&', \$output, 'init', sub { chdir $node->basedir }), 'the extension is created anew') or diag($output);
+	like($output, qr/^DROP EXTENSION\nCREATE EXTENSION$/m, 'and was dropped before');
+}
+is($node->safe_psql('app', 'SELECT export_features()'), $node->safe_psql('staging', 'SELECT export_features()'), 'the settings are applied to the new one');
 
 # The reference has every function, with its arguments and columns.
 my @functions = split /\n/, $node->safe_psql('postgres', q{
