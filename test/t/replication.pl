@@ -11,6 +11,7 @@ use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 'logical');
+$primary->append_conf('postgresql.conf', 'max_prepared_transactions = 2');
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION instance_features');
 
@@ -34,6 +35,26 @@ for my $value (qw(true false true))
 $primary->safe_psql('postgres', q{BEGIN; SELECT set_instance_features('{"userSchema": false}'); ROLLBACK});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
 is($reader->query($enabled), 't', 'not what was rolled back');
+
+# By every other means, too.
+my $color = q{SELECT feature_text('color')};
+for my $case (
+	[ q{UPDATE instance_features.setting SET value = 'false'}, $enabled, 'f', 'an open session on a standby sees direct DML' ],
+	[ q{SELECT set_system_features('{"userSchema": true}'), reset_instance_features()}, $enabled, 't', 'an open session on a standby sees a change of the system' ],
+	[ q{BEGIN; SELECT set_system_features('{"userSchema": false}'); PREPARE TRANSACTION 'p'}, $enabled, 't', 'an open session on a standby does not see a prepared change' ],
+	[ q{COMMIT PREPARED 'p'}, $enabled, 'f', 'an open session on a standby sees COMMIT PREPARED' ],
+	[ q{BEGIN; SELECT set_system_features('{"userSchema": true}'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'}, $enabled, 'f', 'an open session on a standby does not see what ROLLBACK PREPARED undid' ],
+	[ q{SELECT set_system_features('{"userSchema": true}'); TRUNCATE instance_features.setting}, $enabled, 'f', 'an open session on a standby sees a TRUNCATE' ],
+	[ q{SELECT define_feature('color', '"red"')}, $color, 'red', 'an open session on a standby sees a definition' ],
+	[ q{SELECT alter_feature('color', '"green"')}, $color, 'green', 'an open session on a standby sees a change of a definition' ],
+	[ q{VACUUM FULL instance_features.setting; SELECT set_instance_features('{"color": "blue"}')}, $color, 'blue', 'an open session on a standby sees a change after VACUUM FULL' ],
+	[ q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope; DELETE FROM instance_features.setting; SELECT set_instance_features('{"userSchema": true}'), set_instance_features('{"loginDefaultOrg": true}'), set_instance_features('{"loginDefaultOrg": null}')}, $enabled, 't', 'an open session on a standby sees the tables filled anew' ])
+{
+	my ($sql, $query, $expected, $name) = @$case;
+	$primary->safe_psql('postgres', $sql);
+	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
+	is($reader->query($query), $expected, $name);
+}
 is($reader->query(q{\set VERBOSITY sqlstate
 	SELECT set_instance_features('{"userSchema": false}')}), 'ERROR:  25006', 'a write is refused with 25006');
 like($reader->query(q{\set VERBOSITY verbose
@@ -73,6 +94,32 @@ is($reader->query('SELECT (get_instance_feature_details()).sequence, count(*) FR
 $publisher->safe_psql('postgres', 'SELECT reset_instance_features()');
 $publisher->wait_for_catchup('features');
 is($reader->query($enabled), 'f', 'a reset');
+
+# Triggers that are not ALWAYS, as a restore with --disable-triggers leaves them:
+# an apply worker fires none of them, and sessions remember nothing.
+my $warning = qr/WARNING:  features are not cached because triggers of extension "instance_features" are missing or disabled/;
+for my $state ('ENABLE TRIGGER ALL', 'DISABLE TRIGGER ALL', 'DISABLE TRIGGER track_end')
+{
+	my $session = Session->new($subscriber);
+	is($session->query($enabled), 'f', "$state: a session has read while triggers were ALWAYS");
+	$subscriber->safe_psql('postgres', join ';', map { "ALTER TABLE instance_features.$_ $state" } qw(scope setting feature));
+	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
+	$publisher->wait_for_catchup('features');
+	like($session->query($enabled), qr/^t\n$warning/, "$state: an open session sees a change, and warns");
+	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
+	$publisher->wait_for_catchup('features');
+	is($session->query($enabled), 'f', "$state: an open session sees another change, and does not warn again");
+	like($session->query(q{SELECT DISTINCT problem FROM check_instance_features()}), qr/^trigger missing or not ALWAYS$/, "$state: check_instance_features() tells of the triggers");
+	$subscriber->safe_psql('postgres', join ';', map { my $table = $_; map { "ALTER TABLE instance_features.$table ENABLE ALWAYS TRIGGER $_" } qw(track_begin track_end track_truncate_begin track_truncate_end) } qw(scope setting feature));
+	$session->query($enabled);
+	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
+	$publisher->wait_for_catchup('features');
+	is($session->query($enabled), 't', "$state: an open session sees a change after the triggers are ALWAYS again");
+	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
+	$publisher->wait_for_catchup('features');
+	is($session->query('SELECT count(*) FROM check_instance_features()'), '0', "$state: a subscriber with its triggers is consistent");
+	$session->quit;
+}
 $reader->quit;
 $subscriber->stop;
 $publisher->stop;
