@@ -10,12 +10,16 @@
  * The definitions are locked by locking table feature.
  *		RowExclusiveLock		everybody who changes a scope: the definitions
  *								cannot change so as to invalidate settings
- *		ShareUpdateExclusiveLock	whoever changes a definition in a way that
- *								invalidates no setting: one at a time
  *		ShareRowExclusiveLock	whoever drops a definition or narrows it: one
  *								at a time, and no scope is changed meanwhile
  *
- * The last one conflicts with every transaction that has changed a flag and is
+ * Whoever changes a definition in a way that invalidates no setting takes the
+ * first one and then a lock on the table as an object, which is there for
+ * nothing else, so that it is one at a time too.  ShareUpdateExclusiveLock would
+ * say the same in one step, but VACUUM and REINDEX CONCURRENTLY have it, and
+ * the latter waits for all who are waiting for it.
+ *
+ * ShareRowExclusiveLock conflicts with every transaction that has changed a flag and is
  * still open.  Who waits for it in the lock queue holds up everybody who comes
  * later, so nobody waits there for more than EXCLUSION_QUEUE_TIME; then the
  * others go first for as long.  Whoever has that lock waits for nothing else for
@@ -32,6 +36,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_class_d.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -61,7 +66,9 @@ definitions_hold(void)
 void
 definitions_lock(void)
 {
-	LockRelationOid(table_oid(TABLE_FEATURE), ShareUpdateExclusiveLock);
+	definitions_hold();
+	LockDatabaseObject(RelationRelationId, table_oid(TABLE_FEATURE), 0,
+					   ExclusiveLock);
 }
 
 /*

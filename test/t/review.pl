@@ -78,9 +78,20 @@ cmp_ok(time - $start, '<', 3, 'and not later');
 is($caller->query('SHOW lock_timeout'), '300ms', 'lock_timeout is what it was');
 $dml->query('ROLLBACK');
 
+# REINDEX CONCURRENTLY waits for who waits for its lock, and VACUUM takes it too.
+my $locker = Session->new($node, dbname => 'test');
+$locker->query(q{BEGIN; LOCK instance_features.feature IN SHARE UPDATE EXCLUSIVE MODE});
+is($node->psql('test', q{SET lock_timeout = '5s'; SELECT define_feature('z'), alter_feature('z', description => 'altered')}), 0,
+	'define_feature() and alter_feature() do not wait for maintenance');
+$locker->query('COMMIT');
+$dml->query(q{BEGIN; SELECT define_feature('first')});
+send_and_block($caller, q{SET lock_timeout = '60s'; SELECT define_feature('second', json_name => 'first')});
+$dml->query('COMMIT');
+like($caller->wait, qr/name "first" is already used by feature "first"/, 'but for each other');
+$dml->query('DELETE FROM instance_features.feature');
+
 # A relation cache message that arrives while features are loaded.
 my $reader = Session->new($node, dbname => 'test');
-my $locker = Session->new($node, dbname => 'test');
 $reader->query(q{SELECT feature_enabled('user_schema', 'default')});
 $dml->query(q{SELECT set_instance_features('{"userSchema": null}')});
 $locker->query(q{BEGIN; ALTER TABLE instance_features.setting SET (autovacuum_enabled = off); LOCK instance_features.setting});
