@@ -2,11 +2,12 @@
 // name of the host.  No other header has a say in either.
 
 import { readFile } from 'node:fs/promises';
-import { createLocalJWKSet, createRemoteJWKSet, importSPKI, jwtVerify } from 'jose';
-import { unauthenticated, unknownHost, roleDenied } from './status.js';
+import { createLocalJWKSet, errors, importSPKI, jwtVerify } from 'jose';
+import { KeysUnavailable, createRemoteKeys } from './jwks.js';
+import { keysUnavailable, roleDenied, unauthenticated, unknownHost } from './status.js';
 
 async function readKey(token) {
-  if (token.jwksUrl) return createRemoteJWKSet(new URL(token.jwksUrl));
+  if (token.jwksUrl) return createRemoteKeys(token.jwksUrl);
   if (token.jwksFile) return createLocalJWKSet(JSON.parse(await readFile(token.jwksFile, 'utf8')));
   if (token.publicKeyFile) return importSPKI(await readFile(token.publicKeyFile, 'utf8'), token.algorithms[0]);
   const secret = (await readFile(token.secretFile, 'utf8')).trim();
@@ -14,38 +15,41 @@ async function readKey(token) {
   return new TextEncoder().encode(secret);
 }
 
-/** A function that tells role and instance of a request, or throws a ServiceError. */
+/**
+ * A function that tells role and instance of a request by its authorization and
+ * its host, as hostOf() has it, or throws a ServiceError.
+ */
 export async function createIdentifier(config) {
   const key = await readKey(config.token);
   const options = { algorithms: config.token.algorithms, issuer: config.token.issuer, audience: config.token.audience, requiredClaims: ['exp'] };
 
+  async function verify(token) {
+    try {
+      return (await jwtVerify(token, key, options)).payload;
+    } catch (error) {
+      if (error instanceof KeysUnavailable) throw keysUnavailable().because(error);
+      // What a library says that did not mean to speak to a caller, it is not told.
+      throw unauthenticated(error instanceof errors.JOSEError ? error.message : 'The token cannot be verified.').because(error);
+    }
+  }
+
   async function role(authorization) {
     const bearer = /^Bearer +([^\s]+)$/i.exec(authorization ?? '');
     if (!bearer) throw unauthenticated('Send it as "Authorization: Bearer ...".');
-    let claims;
-    try {
-      claims = (await jwtVerify(bearer[1], key, options)).payload;
-    } catch (error) {
-      throw unauthenticated(error.message);
-    }
-    const name = claims[config.token.roleClaim];
-    if (typeof name !== 'string' || name === '') throw unauthenticated(`The token has no claim "${config.token.roleClaim}".`);
+    const claims = await verify(bearer[1]);
+    const { roleClaim } = config.token;
+    const name = Object.hasOwn(claims, roleClaim) ? claims[roleClaim] : undefined;
+    if (typeof name !== 'string' || name === '') throw unauthenticated(`The token has no claim "${roleClaim}".`);
     // To PostgreSQL, "none" is no role but the login's own rights.
     if (name.toLowerCase() === 'none' || name.includes('\0')) throw roleDenied(name);
     return name;
   }
 
-  function instance(host) {
-    const name = String(host ?? '').toLowerCase();
-    const found = config.hosts.get(name) ?? config.hosts.get(name.replace(/:\d+$/, ''));
-    if (found === undefined) throw unknownHost(name);
+  function instance({ name, authority }) {
+    const found = config.hosts.get(authority) ?? config.hosts.get(name);
+    if (found === undefined) throw unknownHost(authority);
     return found;
   }
 
   return async ({ authorization, host }) => ({ role: await role(authorization), instance: instance(host) });
-}
-
-/** What of a request says who calls: of HTTP/1.1 or HTTP/2. */
-export function credentials(request) {
-  return { authorization: request.headers.authorization, host: request.headers[':authority'] ?? request.headers.host };
 }

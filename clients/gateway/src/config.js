@@ -3,42 +3,100 @@
 
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { parseHost } from './host.js';
 
 const defaults = {
   listen: { host: '127.0.0.1', port: 8080, http2Port: 8081 },
-  database: { schema: 'public', poolSize: 10, connectTimeoutMs: 5000, statementTimeoutMs: 5000 },
+  database: { schema: 'public', poolSize: 10, connectTimeoutMs: 5000, statementTimeoutMs: 5000, lockTimeoutMs: 1000 },
   hosts: {},
   token: { algorithms: ['RS256', 'ES256', 'EdDSA'], roleClaim: 'role' },
-  limits: { requestBytes: 65536, requestTimeoutMs: 10000, shutdownMs: 10000 },
+  limits: {
+    requestBytes: 65536,
+    requestTimeoutMs: 10000,
+    idleTimeoutMs: 60000,
+    shutdownMs: 10000,
+    connections: 1000,
+    streams: 100,
+    requests: 2000,
+    instanceRequests: 1000,
+  },
 };
 
 const optional = {
   listen: {},
   database: { connectionString: 'string' },
   token: { jwksFile: 'string', jwksUrl: 'string', publicKeyFile: 'string', secretFile: 'string', issuer: 'string', audience: 'string' },
-  limits: {},
+  limits: { instanceConnections: 'number' },
 };
 
 const keySources = ['jwksFile', 'jwksUrl', 'publicKeyFile', 'secretFile'];
+
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'HS256', 'HS384', 'HS512'];
+
+/** The longest time that a timer takes. */
+const MAX_NUMBER = 2 ** 31 - 1;
 
 function fail(message) {
   throw new Error(`configuration: ${message}`);
 }
 
 function checkObject(value, name) {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(`"${name}" must be an object`);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(`${name} must be an object`);
+}
+
+function checkNumber(value, key) {
+  // Port 0 is any that is free.
+  const [least, most] = /port$/i.test(key) ? [0, 65535] : [1, MAX_NUMBER];
+  if (!Number.isInteger(value) || value < least || value > most) fail(`"${key}" must be a whole number from ${least} to ${most}`);
 }
 
 // One section of the file over its defaults: nothing unknown, nothing of another type.
 function section(given, name) {
-  checkObject(given, name);
+  checkObject(given, `"${name}"`);
   for (const [key, value] of Object.entries(given)) {
-    const expected = key in defaults[name] ? typeof defaults[name][key] : optional[name][key];
-    if (expected === undefined) fail(`unknown field "${name}.${key}"`);
-    if (typeof value !== expected || Array.isArray(value) !== Array.isArray(defaults[name][key])) fail(`"${name}.${key}" must be of type ${Array.isArray(defaults[name][key]) ? 'array' : expected}`);
-    if (expected === 'number' && !(Number.isInteger(value) && value >= 0)) fail(`"${name}.${key}" must be a whole number and not negative`);
+    const isList = Object.hasOwn(defaults[name], key) && Array.isArray(defaults[name][key]);
+    const expected = Object.hasOwn(defaults[name], key) ? typeof defaults[name][key] : Object.hasOwn(optional[name], key) && optional[name][key];
+    if (!expected) fail(`unknown field "${name}.${key}"`);
+    if (typeof value !== expected || Array.isArray(value) !== isList) fail(`"${name}.${key}" must be of type ${isList ? 'array' : expected}`);
+    if (expected === 'number') checkNumber(value, `${name}.${key}`);
+    if (expected === 'string' && (value === '' || value.includes('\0'))) fail(`"${name}.${key}" must not be empty`);
   }
   return { ...defaults[name], ...given };
+}
+
+function checkHosts(given) {
+  checkObject(given, '"hosts"');
+  const hosts = new Map();
+  for (const [host, instance] of Object.entries(given)) {
+    if (typeof instance !== 'string' || instance === '' || instance.includes('\0') || Buffer.byteLength(instance) > 200) fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
+    const parsed = parseHost(host);
+    if (!parsed) fail(`"hosts.${host}" must be named by a host, with or without a port`);
+    if (hosts.has(parsed.authority)) fail(`"hosts" has "${parsed.authority}" more than once`);
+    hosts.set(parsed.authority, instance);
+  }
+  if (hosts.size === 0) fail('"hosts" must map at least one host name to an instance');
+  return hosts;
+}
+
+function checkToken(token, given, directory) {
+  const sources = keySources.filter((key) => Object.hasOwn(token, key));
+  if (sources.length !== 1) fail(`"token" must have one of ${keySources.join(', ')}`);
+  const [source] = sources;
+  if (token.algorithms.length === 0 || !token.algorithms.every((algorithm) => ALGORITHMS.includes(algorithm))) fail(`"token.algorithms" must name algorithms out of ${ALGORITHMS.join(', ')}`);
+  if (source === 'secretFile' && !Object.hasOwn(given, 'algorithms')) token.algorithms = ['HS256'];
+  // A public key must never be taken for a shared secret.
+  if (token.algorithms.some((algorithm) => algorithm.startsWith('HS') !== (source === 'secretFile'))) fail(`"token.algorithms" do not go with "token.${source}"`);
+  if (source === 'jwksUrl') {
+    let protocol;
+    try {
+      ({ protocol } = new URL(token.jwksUrl));
+    } catch {
+      // As good as one of another scheme.
+    }
+    if (protocol !== 'https:' && protocol !== 'http:') fail('"token.jwksUrl" must be a URL of http or https');
+  } else {
+    token[source] = resolve(directory, token[source]);
+  }
 }
 
 /**
@@ -46,31 +104,25 @@ function section(given, name) {
  * relative to "directory".
  */
 export function checkConfig(given, directory = '.') {
-  checkObject(given, 'the whole');
+  checkObject(given, 'configuration');
   for (const key of Object.keys(given)) {
-    if (!(key in defaults)) fail(`unknown field "${key}"`);
+    if (!Object.hasOwn(defaults, key)) fail(`unknown field "${key}"`);
   }
   const config = Object.fromEntries(Object.keys(optional).map((name) => [name, section(given[name] ?? {}, name)]));
-
-  checkObject(given.hosts ?? {}, 'hosts');
-  config.hosts = new Map();
-  for (const [host, instance] of Object.entries(given.hosts ?? {})) {
-    if (typeof instance !== 'string' || instance === '' || Buffer.byteLength(instance) > 200) fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
-    config.hosts.set(host.toLowerCase(), instance);
-  }
-  if (config.hosts.size === 0) fail('"hosts" must map at least one host name to an instance');
-
-  const sources = keySources.filter((key) => key in config.token);
-  if (sources.length !== 1) fail(`"token" must have one of ${keySources.join(', ')}`);
-  if (config.token.algorithms.length === 0 || !config.token.algorithms.every((algorithm) => typeof algorithm === 'string' && algorithm !== 'none')) fail('"token.algorithms" must name algorithms');
-  const symmetric = (algorithm) => algorithm.startsWith('HS');
-  if ('secretFile' in config.token && !('algorithms' in (given.token ?? {}))) config.token.algorithms = ['HS256'];
-  // A public key must never be taken for a shared secret.
-  if (config.token.algorithms.some((algorithm) => symmetric(algorithm) !== 'secretFile' in config.token)) fail(`"token.algorithms" do not go with "token.${sources[0]}"`);
-  for (const key of ['jwksFile', 'publicKeyFile', 'secretFile']) {
-    if (key in config.token) config.token[key] = resolve(directory, config.token[key]);
-  }
+  config.hosts = checkHosts(given.hosts ?? {});
+  checkToken(config.token, given.token ?? {}, directory);
+  const { limits, database } = config;
+  // Half of the connections, so that one instance leaves room for the others.
+  limits.instanceConnections ??= Math.ceil(database.poolSize / 2);
+  if (limits.instanceConnections > database.poolSize) fail('"limits.instanceConnections" must not be more than "database.poolSize"');
   return config;
+}
+
+/** What a configuration permits that it better had not, a sentence each. */
+export function configWarnings({ token }) {
+  return ['issuer', 'audience']
+    .filter((key) => !Object.hasOwn(token, key))
+    .map((key) => `"token.${key}" is not set: a token that the same key signed for any other ${key} is accepted`);
 }
 
 export function readConfig(file) {
@@ -78,7 +130,7 @@ export function readConfig(file) {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    fail(`can not read "${file}": ${error.message}`);
+    fail(`cannot read "${file}": ${error.message}`);
   }
   let given;
   try {

@@ -1,22 +1,64 @@
 // One request is one transaction: become the caller, choose the instance, call
-// feature_service.  Role and instance end with the transaction.
+// feature_service.  Role and instance end with the transaction.  The rule: a
+// connection goes back to the pool only if the role is given up for certain.
 
+import net from 'node:net';
 import pg from 'pg';
-import { ServiceError, databaseError, roleDenied } from './status.js';
+import { ServiceError, callerGone, databaseAway, databaseError, databaseSlow, internalError, roleDenied } from './status.js';
 
-export function createDatabase({ database }, log) {
-  const pool = new pg.Pool({
-    connectionString: database.connectionString,
-    max: database.poolSize,
-    connectionTimeoutMillis: database.connectTimeoutMs,
-    // A server that does not answer at all: a little later than its own limit.
-    query_timeout: database.statementTimeoutMs + 2000,
-    application_name: 'instance_features gateway',
+/** How much later than the server's own time-out we give up on the server. */
+const GRACE_MS = 2000;
+const PROBE_TIMEOUT_MS = 2000;
+const PROBE_AGE_MS = 1000;
+const CANCEL_TIMEOUT_MS = 2000;
+const CANCEL_REQUEST_CODE = 80877102;
+
+/**
+ * Ask the server to cancel what a connection does.  Resolves when the server has
+ * taken note, or will not.
+ */
+function cancelQuery(client) {
+  return new Promise((resolve) => {
+    const { host, port, processID, secretKey } = client;
+    if (!processID) {
+      resolve();
+      return;
+    }
+    const socket = host.startsWith('/') ? net.connect(`${host}/.s.PGSQL.${port}`) : net.connect(port, host);
+    socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
+    socket.on('error', () => {});
+    socket.on('close', resolve);
+    const message = Buffer.alloc(16);
+    [16, CANCEL_REQUEST_CODE, processID, secretKey].forEach((value, i) => message.writeInt32BE(value, 4 * i));
+    socket.on('connect', () => socket.write(message));
+    // The server closes when the signal is sent.
+    socket.resume();
   });
+}
+
+export function createDatabase({ database }, log, admission) {
+  const settings = {
+    connectionString: database.connectionString,
+    application_name: 'instance_features gateway',
+    keepAlive: true,
+  };
+  const pool = new pg.Pool({ ...settings, max: database.poolSize, connectionTimeoutMillis: database.connectTimeoutMs });
+  // Not the pool's, so that it tells of the database, not of how much there is to do.
+  const probe = new pg.Pool({ ...settings, max: 1, connectionTimeoutMillis: PROBE_TIMEOUT_MS, query_timeout: PROBE_TIMEOUT_MS });
   const call = `SELECT status, body::text AS body FROM ${pg.escapeIdentifier(database.schema)}.feature_service($1, $2, $3::jsonb)`;
 
   // An idle connection that breaks is replaced; nobody waits for it.
-  pool.on('error', (error) => log('warning', 'idle connection lost', { error: error.message }));
+  for (const connections of [pool, probe]) connections.on('error', (error) => log('warning', 'idle connection lost', { error: error.message }));
+
+  async function connect() {
+    try {
+      return await pool.connect();
+    } catch (error) {
+      // Neither has a code of its own.
+      const late = error.code === 'ETIMEDOUT' || /timeout/i.test(error.message);
+      throw (late ? databaseSlow('08001') : databaseAway('08001')).because(error);
+    }
+  }
 
   async function assumeRole(client, role) {
     try {
@@ -30,46 +72,97 @@ export function createDatabase({ database }, log) {
 
   async function inTransaction(client, { role, instance, method, path, body }) {
     await client.query(method === 'GET' ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
-    await client.query("SELECT pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('instance_features.instance_id', $2, true)", [String(database.statementTimeoutMs), instance]);
+    await client.query(
+      "SELECT pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $2, true), pg_catalog.set_config('instance_features.instance_id', $3, true)",
+      [String(database.statementTimeoutMs), String(database.lockTimeoutMs), instance],
+    );
     await assumeRole(client, role);
     const { rows } = await client.query(call, [method, path, body ?? null]);
     await client.query('COMMIT');
     return rows[0];
   }
 
-  return {
-    /** Have a request answered: {status, body}, the body as text.  Throws a ServiceError. */
-    async callService(request) {
-      let client;
-      try {
-        client = await pool.connect();
-      } catch (error) {
-        throw databaseError(error.code ? error : { code: '08001', message: error.message });
-      }
+  /** What feature_service answers with 500 or more is for the log, not for the caller. */
+  function checkAnswer({ status, body }) {
+    if (status < 500) return { status, body };
+    let cause;
+    try {
+      const { message, details: [{ id, message: detail }] } = JSON.parse(body);
+      cause = Object.assign(new Error(detail === message ? message : `${message} (${detail})`), { code: id });
+    } catch {
+      cause = Object.assign(new Error(`feature_service answered with status ${status}`), { code: 'XX000' });
+    }
+    const error = databaseError(cause);
+    throw error.http >= 500 ? error : internalError(cause.code).because(cause);
+  }
 
-      let broken = false;
-      const onError = () => { broken = true; };
-      client.on('error', onError);
+  // Do the work of a request on a connection; says whether that can be used again.
+  async function use(client, request, signal) {
+    let lost = false;
+    let giveUp;
+    const givenUp = new Promise((_, reject) => { giveUp = reject; });
+    const onError = () => { lost = true; };
+    const onAbort = () => giveUp(callerGone());
+    const timer = setTimeout(() => giveUp(databaseSlow().because(new Error('the server did not end the statement in time'))), database.statementTimeoutMs + GRACE_MS);
+    client.on('error', onError);
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
+    const work = inTransaction(client, request);
+    work.catch(() => {});
+    try {
+      return { answer: await Promise.race([work, givenUp]), reusable: !lost };
+    } catch (error) {
+      if (error instanceof ServiceError && (error.http === 499 || error.http === 504)) return { error, reusable: false, canceled: cancelQuery(client) };
       try {
-        return await inTransaction(client, request);
-      } catch (error) {
-        // Unless the role is given up for certain, the connection is.
-        await client.query('ROLLBACK').catch(() => { broken = true; });
-        throw error instanceof ServiceError ? error : Object.assign(databaseError(error), { cause: error });
+        await Promise.race([client.query('ROLLBACK'), givenUp]);
+      } catch (rollbackError) {
+        // Whatever was said last, the connection is lost; try another one.
+        const known = error instanceof ServiceError ? error : databaseError(error);
+        return { error: known.http === 500 ? databaseAway().because(error) : known, reusable: false };
+      }
+      return { error: error instanceof ServiceError ? error : databaseError(error), reusable: !lost };
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      client.removeListener('error', onError);
+    }
+  }
+
+  let probing;
+  let probed = { at: -Infinity, available: false };
+
+  return {
+    /**
+     * Have a request answered: {status, body}, the body as text.  Throws a
+     * ServiceError.  If "signal" says that the caller left, the query is canceled.
+     */
+    async callService(request, signal) {
+      const endTurn = await admission.turn(request.instance, signal);
+      let canceled;
+      try {
+        const client = await connect();
+        const used = await use(client, request, signal);
+        ({ canceled } = used);
+        // What a lost connection says now is of no use to anybody.
+        if (!used.reusable) client.on('error', () => {});
+        client.release(!used.reusable);
+        if (used.error) throw used.error;
+        return checkAnswer(used.answer);
       } finally {
-        client.removeListener('error', onError);
-        client.release(broken);
+        // The turn lasts as long as the server is busy with it; the answer does not wait.
+        Promise.resolve(canceled).then(endTurn);
       }
     },
 
-    /** Whether the database answers. */
+    /** Whether the database answers, as known for a second at most. */
     async isAvailable() {
-      try {
-        await pool.query('SELECT');
-        return true;
-      } catch {
-        return false;
-      }
+      if (performance.now() - probed.at < PROBE_AGE_MS) return probed.available;
+      probing ??= probe.query('SELECT').then(() => true, () => false).then((available) => {
+        probed = { at: performance.now(), available };
+        probing = undefined;
+        return available;
+      });
+      return probing;
     },
 
     get connections() {
@@ -77,6 +170,6 @@ export function createDatabase({ database }, log) {
     },
 
     pool,
-    close: () => pool.end(),
+    close: () => Promise.all([pool.end(), probe.end()]),
   };
 }

@@ -1,26 +1,30 @@
-// The gRPC services: a message becomes one request of feature_service, and its
-// answer a message.  The messages are the service's own definitions.
+// The calls of gRPC, gRPC-web and Connect: a message becomes one request of
+// feature_service, and its answer a message.  The messages are the service's own
+// definitions.
 
 import { create, fromJson, toJson } from '@bufbuild/protobuf';
-import { Code, ConnectError, createContextKey } from '@connectrpc/connect';
+import { Code, ConnectError, createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
 import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
-import { ServiceError } from './status.js';
+import { acceptCompression, jsonOptions, openMessage } from './message.js';
+import { ServiceError, internalError } from './status.js';
 
-/** Where the adapter puts what credentials() found in a request. */
-export const credentialsKey = createContextKey(undefined, { description: 'credentials' });
+/** Where a call's handler finds the request that it answers. */
+const requestKey = createContextKey(undefined, { description: 'request' });
 
 const services = [[FeatureServiceV2, '/v2/features/'], [FeatureServiceV2beta, '/v2beta/features/']];
 const methods = [['set', 'PUT'], ['get', 'GET'], ['reset', 'DELETE']];
 const levels = [['Instance', 'instance'], ['System', 'system']];
 
 /** The error that tells a client of the body of an error. */
-function toConnectError(body) {
+function toConnectError(body, headers) {
   const { code, message, details } = JSON.parse(body);
   const outgoing = details.map(({ id, message: text }) => ({ desc: ErrorDetailSchema, value: create(ErrorDetailSchema, { id, message: text }) }));
-  return new ConnectError(message, code in Code ? code : Code.Unknown, undefined, outgoing);
+  return new ConnectError(message, code in Code ? code : Code.Unknown, headers, outgoing);
 }
+
+const connectErrorOf = (error) => (error instanceof ServiceError ? toConnectError(error.body, error.headers) : toConnectError(internalError().body));
 
 // The messages have the parts of an object beside its source, and an array
 // under a name of its own.
@@ -35,40 +39,98 @@ function toFlag(field, flag) {
 /** A response as feature_service gives it, as a message of the service's. */
 export function toMessage(schema, body) {
   const json = JSON.parse(body);
-  const known = schema.fields.filter((field) => field.jsonName in json);
+  const known = schema.fields.filter((field) => Object.hasOwn(json, field.jsonName));
   const fields = known.map((field) => [field.jsonName, field.jsonName === 'details' ? json.details : toFlag(field, json[field.jsonName])]);
   return fromJson(schema, Object.fromEntries(fields), { ignoreUnknownFields: true });
 }
 
-/** @param serve answers {credentials, method, path, body} with {status, body} */
-export function routes(serve) {
-  function handler(method, path, { input, output }) {
-    return async (message, context) => {
+function handler(method, path, { input, output }) {
+  return async (message, context) => {
+    const request = context.values.get(requestKey);
+    try {
       const query = method === 'GET' && message.inheritance ? '?inheritance=true' : '';
       const body = method === 'PUT' ? JSON.stringify(toJson(input, message)) : undefined;
-      let answer;
-      try {
-        answer = await serve({ credentials: context.values.get(credentialsKey), method, path: path + query, body });
-      } catch (error) {
-        if (error instanceof ServiceError) throw toConnectError(error.body);
-        throw error;
-      }
+      const answer = await request.serve({ method, path: path + query, body }, context.signal);
       if (answer.status !== 200) throw toConnectError(answer.body);
       return toMessage(output, answer.body);
-    };
-  }
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      // A deadline that the caller set, and that has passed.
+      if (context.signal.aborted && context.signal.reason instanceof ConnectError) throw context.signal.reason;
+      throw request.failed(error);
+    }
+  };
+}
 
-  // What is not here is answered with UNIMPLEMENTED.
-  return (router) => {
-    for (const [service, prefix] of services) {
-      const handlers = {};
-      for (const [verb, method] of methods) {
-        for (const [level, resource] of levels) {
-          const name = `${verb}${level}Features`;
-          handlers[name] = handler(method, prefix + resource, service.method[name]);
+/** The calls by path.  What is defined and not here is answered with UNIMPLEMENTED. */
+function routes(limits) {
+  const router = createConnectRouter({ acceptCompression, jsonOptions, readMaxBytes: limits.requestBytes, maxTimeoutMs: limits.requestTimeoutMs });
+  for (const [service, prefix] of services) {
+    const handlers = {};
+    for (const [verb, method] of methods) {
+      for (const [level, resource] of levels) {
+        const name = `${verb}${level}Features`;
+        handlers[name] = handler(method, prefix + resource, service.method[name]);
+      }
+    }
+    router.service(service, handlers);
+  }
+  return new Map(router.handlers.map((call) => [call.requestPath, call]));
+}
+
+async function collect(body) {
+  const chunks = [];
+  for await (const chunk of body ?? []) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** @param logFailure is told of what is answered as an internal error */
+export function createCalls(limits, logFailure) {
+  const calls = routes(limits);
+
+  return {
+    has: (path) => calls.has(path),
+
+    /**
+     * Answer a call: {status, headers, body, trailers}.  "read" identifies the
+     * caller and reads the body; it is called only for what can be a call, and
+     * what it throws is told in the call's protocol.  "serve" answers a request of
+     * feature_service.
+     */
+    async answer(request, path, { host, signal, read, serve }) {
+      const call = calls.get(path);
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(request.headers)) {
+        if (!name.startsWith(':')) headers.set(name, String(value));
+      }
+      const failed = (error) => {
+        if (!(error instanceof ServiceError)) logFailure(error);
+        return connectErrorOf(error);
+      };
+      async function* body() {
+        try {
+          yield await openMessage(call.method.input, headers, await read(), limits.requestBytes);
+        } catch (error) {
+          throw failed(error);
         }
       }
-      router.service(service, handlers);
-    }
+      const answer = await call({
+        httpVersion: request.httpVersion,
+        method: request.method,
+        url: `http://${host.authority}${path}`,
+        header: headers,
+        body: body(),
+        signal,
+        contextValues: createContextValues().set(requestKey, { serve, failed }),
+      });
+      // The trailers are complete when the body is.
+      const content = await collect(answer.body);
+      return {
+        status: answer.status,
+        headers: Object.fromEntries(answer.header ?? []),
+        body: content,
+        trailers: answer.trailer && Object.fromEntries(answer.trailer),
+      };
+    },
   };
 }

@@ -1,114 +1,169 @@
 // The two listeners, HTTP/1.1 and HTTP/2 in clear text, and what both serve:
-// the JSON paths, gRPC-web and Connect; gRPC, which needs HTTP/2; /healthz.
+// the JSON paths, gRPC-web and Connect; gRPC, which needs HTTP/2; /healthz and
+// /readyz.  The rule: a request goes through handle() in the order that stands
+// there, and nothing that is thrown leaves it.
 
 import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
-import { createContextValues } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { createIdentifier, credentials } from './caller.js';
+import { createAdmission } from './admission.js';
+import { createIdentifier } from './caller.js';
+import { configWarnings } from './config.js';
+import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
-import { credentialsKey, routes } from './rpc.js';
-import { ServiceError, databaseError, tooLarge, tooSlow, unknownPath } from './status.js';
+import { hostOf } from './host.js';
+import { createResponder, decodeText, readBody } from './request.js';
+import { createCalls } from './rpc.js';
+import { ServiceError, badTarget, encodingNotSupported, internalError, unknownPath } from './status.js';
 
 const SERVICE_PATH = /^\/v2(beta)?\/features\//;
+const TARGET = /^\/[!-~]*$/;
 
-/** The body of a request as text, or throw that it is too long or too slow. */
-function readBody(request, { requestBytes, requestTimeoutMs }) {
-  return new Promise((resolve, reject) => {
-    const chunks = [];
-    let size = 0;
-    const timer = setTimeout(() => reject(tooSlow()), requestTimeoutMs);
-    const settle = (action) => (value) => {
-      clearTimeout(timer);
-      action(value);
-    };
-    request.on('data', (chunk) => {
-      size += chunk.length;
-      if (size <= requestBytes) chunks.push(chunk);
-      else settle(reject)(tooLarge(requestBytes));
-    });
-    request.on('end', () => settle(resolve)(Buffer.concat(chunks).toString('utf8')));
-    request.on('error', settle(reject));
-    request.on('aborted', () => settle(reject)(tooSlow()));
-  });
+function checkJsonHeaders(headers) {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (!/^(identity)?$/i.test(encoding)) throw encodingNotSupported(`The body is encoded as "${encoding}".`);
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '');
+  if (charset && !/^(utf-?8|us-ascii)$/i.test(charset[1])) throw encodingNotSupported(`The character set is "${charset[1]}".`);
 }
 
-function respond(response, status, body, headers = {}) {
-  if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers });
-  response.end(body);
-}
+const json = (status, body, headers) => ({ status, body, headers: { 'content-type': 'application/json', ...headers } });
 
 /**
  * Start a gateway.  Resolves, when it listens, to its ports and a function
  * that stops it.
  */
 export async function startGateway(config, log) {
-  const identify = await createIdentifier(config);
-  const database = createDatabase(config, log);
   const { limits } = config;
-  let stopping = false;
+  const identify = await createIdentifier(config);
+  const admission = createAdmission(config);
+  const database = createDatabase(config, log, admission);
+  const respond = createResponder(limits);
+  const calls = createCalls(limits, (error) => log('error', 'internal error', { error: error?.stack ?? String(error) }));
+  let stopping;
 
-  /** Answer one request, whatever it came by. */
-  async function serve({ credentials: given, method, path, body }) {
-    const started = process.hrtime.bigint();
-    const fields = { method, path: path.replace(/\?.*/s, '') };
+  /** What a failed request is answered with. */
+  function toServiceError(error) {
+    if (error instanceof ServiceError) return error;
+    return internalError().because(error);
+  }
+
+  /** Do a part of a request, and log how the request ends, if it ends with it. */
+  async function logged(fields, work, isLast = true) {
+    const started = performance.now();
+    const finish = (status, error) => {
+      const entry = { ...fields, status, ms: performance.now() - started };
+      if (error?.cause && status >= 500) entry.error = error.cause.message ?? String(error.cause);
+      log(status >= 500 ? 'error' : 'info', 'request', entry);
+    };
     try {
-      const { role, instance } = await identify(given);
-      Object.assign(fields, { role, instance });
-      const answer = await database.callService({ role, instance, method, path, body });
-      fields.status = answer.status;
-      return answer;
+      const result = await work();
+      if (isLast) finish(result.status);
+      return result;
     } catch (error) {
-      const known = error instanceof ServiceError ? error : databaseError(error);
-      fields.status = known.http;
-      if (known.http >= 500) fields.error = (error.cause ?? error).message;
+      const known = toServiceError(error);
+      finish(known.http, known);
       throw known;
-    } finally {
-      fields.ms = Number(process.hrtime.bigint() - started) / 1e6;
-      log(fields.status >= 500 ? 'error' : 'info', 'request', fields);
     }
   }
 
-  async function serveHealth(response) {
+  /**
+   * Answer a request that has a valid host: token, then admission, then body, then
+   * database.  "signal" says that the caller left, "leaving" what is done at the end.
+   */
+  async function answer(request, response, { host, path, signal, leaving }) {
+    let caller;
+
+    async function read() {
+      caller = await identify({ authorization: request.headers.authorization, host });
+      leaving.push(admission.enter(caller.instance));
+      return readBody(request, response, signal, limits);
+    }
+
+    const serve = (fields) => logged(
+      { method: fields.method, path: fields.path.replace(/\?.*/s, ''), ...caller },
+      () => database.callService({ ...caller, ...fields }, fields.signal ?? signal),
+    );
+    const early = { method: request.method, path: path.slice(0, 200) };
+
+    if (calls.has(path)) {
+      return calls.answer(request, path, {
+        host,
+        signal,
+        read: () => logged(early, read, false),
+        serve: (fields, callSignal) => serve({ ...fields, signal: callSignal }),
+      });
+    }
+    const body = await logged(early, async () => {
+      if (!SERVICE_PATH.test(path)) throw unknownPath(path.slice(0, 200));
+      const bytes = await read();
+      if (bytes.length === 0) return undefined;
+      checkJsonHeaders(request.headers);
+      return decodeText(bytes);
+    }, false);
+    const { status, body: text } = await serve({ method: request.method, path: request.url, body });
+    return json(status, text);
+  }
+
+  async function answerProbe(path) {
+    if (path === '/healthz') return json(200, '{"status": "ok"}');
     const available = !stopping && await database.isAvailable();
-    respond(response, available ? 200 : 503, JSON.stringify({ status: available ? 'ok' : 'unavailable' }));
+    return available ? json(200, '{"status": "ok"}') : json(503, '{"status": "unavailable"}', { 'retry-after': '1' });
   }
 
-  async function serveJson(request, response) {
+  async function handle(request, response) {
+    const left = new AbortController();
+    const leaving = [];
     try {
-      const path = request.url;
-      if (path === '/healthz') return await serveHealth(response);
-      if (!SERVICE_PATH.test(path)) throw unknownPath(path.replace(/\?.*/s, '').slice(0, 200));
-      const body = await readBody(request, limits);
-      const answer = await serve({ credentials: credentials(request), method: request.method, path, body: body === '' ? undefined : body });
-      return respond(response, answer.status, answer.body);
+      for (const stream of [request, response]) stream.on('error', () => {});
+      response.once('close', () => left.abort());
+      const host = hostOf(request);
+      if (!TARGET.test(request.url)) throw badTarget();
+      const path = request.url.replace(/\?.*/s, '');
+      const outcome = path === '/healthz' || path === '/readyz'
+        ? await answerProbe(path)
+        : await answer(request, response, { host, path, signal: left.signal, leaving });
+      if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+      respond(request, response, outcome);
     } catch (error) {
-      const known = error instanceof ServiceError ? error : databaseError(error);
-      const headers = known.http === 401 ? { 'www-authenticate': 'Bearer' } : {};
-      // What is left of a body is not waited for.
-      if (!request.complete && request.httpVersionMajor === 1) headers.connection = 'close';
-      return respond(response, known.http, known.body, headers);
+      const known = toServiceError(error);
+      respond(request, response, json(known.http, known.body, known.headers));
+    } finally {
+      for (const action of leaving) action();
     }
   }
 
-  const handler = connectNodeAdapter({
-    routes: routes(serve),
-    fallback: serveJson,
-    contextValues: (request) => createContextValues().set(credentialsKey, credentials(request)),
-    readMaxBytes: limits.requestBytes,
-    maxTimeoutMs: limits.requestTimeoutMs,
-  });
+  // handle() catches what it does; this is for what fails while it answers.
+  const listener = (request, response) => {
+    handle(request, response).catch((error) => {
+      log('error', 'internal error', { error: error?.stack ?? String(error) });
+      response.destroy();
+    });
+  };
 
-  const http1Server = http.createServer({ requestTimeout: limits.requestTimeoutMs, headersTimeout: limits.requestTimeoutMs }, handler);
-  const http2Server = http2.createServer({ maxSessionMemory: 10 }, handler);
-  const sessions = new Set();
-  http2Server.on('session', (session) => {
-    sessions.add(session);
-    session.on('close', () => sessions.delete(session));
-    session.on('error', () => session.destroy());
-  });
+  const http1Server = http.createServer({
+    headersTimeout: limits.requestTimeoutMs,
+    // The body's time begins later, and has an answer of its own.
+    requestTimeout: 2 * limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(1000, limits.requestTimeoutMs),
+  }, listener);
+  const http2Server = http2.createServer({
+    maxSessionMemory: 1,
+    maxSessionInvalidFrames: 100,
+    maxSessionRejectedStreams: 100,
+    settings: { enablePush: false, maxConcurrentStreams: limits.streams, maxHeaderListSize: 16384 },
+  }, listener);
+  // A body is asked for when its sender is known.
+  for (const server of [http1Server, http2Server]) server.on('checkContinue', listener);
+
+  const http1Connections = boundConnections(http1Server, limits);
+  http1Server.on('request', countRequest).on('checkContinue', countRequest);
+  function countRequest({ socket }, response) {
+    http1Connections.count(socket, 1);
+    response.once('close', () => http1Connections.count(socket, -1));
+  }
+  const http2Connections = boundConnections(http2Server, limits);
+  const sessions = superviseSessions(http2Server, http2Connections, limits);
 
   async function listen(server, port) {
     server.listen(port, config.listen.host);
@@ -116,13 +171,13 @@ export async function startGateway(config, log) {
     return server.address().port;
   }
 
+  for (const warning of configWarnings(config)) log('warning', warning);
   const ports = { port: await listen(http1Server, config.listen.port), http2Port: await listen(http2Server, config.listen.http2Port) };
+  // Not to be able to accept a connection is no reason to close those there are.
+  for (const server of [http1Server, http2Server]) server.on('error', (error) => log('error', 'listener', { error: error.message }));
   log('info', 'listening', { host: config.listen.host, ...ports });
 
-  /** Take no more requests, finish those there are, let go of the database. */
-  async function stop() {
-    if (stopping) return;
-    stopping = true;
+  async function shutDown() {
     log('info', 'stopping');
     const closed = Promise.all([http1Server, http2Server].map((server) => new Promise((resolve) => { server.close(resolve); })));
     http1Server.closeIdleConnections();
@@ -140,5 +195,12 @@ export async function startGateway(config, log) {
     log('info', 'stopped');
   }
 
-  return { ...ports, stop, connections: () => database.connections };
+  return {
+    ...ports,
+    /** Take no more requests, finish those there are, let go of the database. */
+    stop: () => { stopping ??= shutDown(); return stopping; },
+    connections: () => database.connections,
+    /** What there is now, for tests and debugging. */
+    counts: () => ({ ...admission.counts, http1Connections: http1Connections.size, http2Connections: http2Connections.size, sessions: sessions.size }),
+  };
 }

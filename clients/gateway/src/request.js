@@ -1,0 +1,95 @@
+// Reading a request's body and writing its answer, of HTTP/1.1 and HTTP/2 alike.
+// The rule: every wait has an end, and what has been answered is not read on.
+
+import { callerGone, badBody, tooLarge, tooSlow } from './status.js';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Bytes as text.  Throws a ServiceError for what is not UTF-8, or has a NUL byte, as UTF-16 does. */
+export function decodeText(bytes) {
+  if (bytes.includes(0)) throw badBody('The body has a NUL byte.');
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw badBody('The body is not UTF-8.');
+  }
+}
+
+/**
+ * The body of a request, as bytes.  Throws a ServiceError that it is too long or
+ * too slow, or that its sender left.
+ */
+export function readBody(request, response, signal, { requestBytes, requestTimeoutMs }) {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length']) > requestBytes) {
+      reject(tooLarge(requestBytes));
+      return;
+    }
+    const chunks = [];
+    let size = 0;
+    const settle = (action, value) => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd);
+      signal.removeEventListener('abort', onAbort);
+      action(value);
+    };
+    const onData = (chunk) => {
+      size += chunk.length;
+      if (size <= requestBytes) {
+        chunks.push(chunk);
+      } else {
+        request.pause();
+        settle(reject, tooLarge(requestBytes));
+      }
+    };
+    const onEnd = () => settle(resolve, Buffer.concat(chunks));
+    const onAbort = () => settle(reject, callerGone());
+    const timer = setTimeout(() => {
+      request.pause();
+      settle(reject, tooSlow());
+    }, requestTimeoutMs);
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort);
+    request.on('data', onData).on('end', onEnd);
+    if (/^100-continue$/i.test(request.headers.expect ?? '')) response.writeContinue();
+  });
+}
+
+/**
+ * Makes the function that writes an answer.  Answers that are not fetched are
+ * given up after a time, and, if there are too many, the oldest of them.
+ */
+export function createResponder({ requestTimeoutMs, requests }) {
+  const unfetched = new Map();
+
+  function giveUp(response) {
+    // Only the connection as a whole is certain to be closed.
+    if (response.stream) response.stream.session?.destroy();
+    else response.socket?.destroy();
+    response.destroy();
+  }
+
+  return function respond(request, response, { status, headers, body, trailers }) {
+    if (response.headersSent || response.destroyed || response.stream?.destroyed) return;
+    const ended = request.complete || request.stream?.endAfterHeaders;
+    const isHttp1 = request.httpVersionMajor === 1;
+    // What is left of the body is not waited for.
+    if (isHttp1 && !ended) response.setHeader('connection', 'close');
+    // A chunked answer is the only one that can have trailers.
+    const length = trailers ? {} : { 'content-length': Buffer.byteLength(body) };
+    const timer = setTimeout(() => giveUp(response), requestTimeoutMs);
+    unfetched.set(response, timer);
+    response.once('close', () => {
+      clearTimeout(timer);
+      unfetched.delete(response);
+    });
+    if (unfetched.size > requests) giveUp(unfetched.keys().next().value);
+    response.writeHead(status, { ...length, ...headers });
+    if (trailers) response.addTrailers(trailers);
+    if (!isHttp1 && !ended) response.once('finish', () => response.stream?.close());
+    response.end(body);
+  };
+}
