@@ -42,6 +42,10 @@ export function boundConnections(server, { connections }) {
       sockets.delete(socket);
       sockets.set(socket, busy);
     },
+    /** Close them all, whatever they do. */
+    destroy() {
+      for (const socket of sockets.keys()) socket.destroy();
+    },
     get size() {
       return sockets.size;
     },
@@ -89,8 +93,7 @@ export function superviseSessions(server, connections, { requestTimeoutMs, idleT
     session.on('close', () => {
       clearTimeout(timer);
       sessions.delete(session);
-      socket.destroySoon();
-      setTimeout(() => socket.destroy(), 1000).unref();
+      socket.destroy();
     });
     socket.on('close', () => session.destroy());
   });

@@ -58,6 +58,25 @@ export function readBody(request, response, signal, { requestBytes, requestTimeo
   });
 }
 
+/** How long a peer that still sends has time to read its answer. */
+const LINGER_MS = 500;
+
+// Have node:http close a connection whose peer still sends in two steps: closed at
+// once, with something unread, it would be reset, and the answer lost.
+function closeSlowly(socket) {
+  socket.destroySoon = () => {
+    socket.end();
+    setImmediate(() => socket.pause());
+    setTimeout(() => socket.destroy(), LINGER_MS);
+  };
+}
+
+// Have the peer send no more; what has come already is let go.
+function dropRest(stream) {
+  stream.close();
+  stream.resume();
+}
+
 /**
  * Makes the function that writes an answer.  Answers that are not fetched are
  * given up after a time, and, if there are too many, the oldest of them.
@@ -77,7 +96,10 @@ export function createResponder({ requestTimeoutMs, requests }) {
     const ended = request.complete || request.stream?.endAfterHeaders;
     const isHttp1 = request.httpVersionMajor === 1;
     // What is left of the body is not waited for.
-    if (isHttp1 && !ended) response.setHeader('connection', 'close');
+    if (isHttp1 && !ended) {
+      response.setHeader('connection', 'close');
+      closeSlowly(request.socket);
+    }
     // A chunked answer is the only one that can have trailers.
     const length = trailers ? {} : { 'content-length': Buffer.byteLength(body) };
     const timer = setTimeout(() => giveUp(response), requestTimeoutMs);
@@ -89,7 +111,12 @@ export function createResponder({ requestTimeoutMs, requests }) {
     if (unfetched.size > requests) giveUp(unfetched.keys().next().value);
     response.writeHead(status, { ...length, ...headers });
     if (trailers) response.addTrailers(trailers);
-    if (!isHttp1 && !ended) response.once('finish', () => response.stream?.close());
+    if (!isHttp1 && !ended) {
+      const { stream } = response;
+      // Trailers go out after all else, and not if the stream is closed by then.
+      if (trailers) stream.once('wantTrailers', () => setImmediate(dropRest, stream));
+      else stream.once('finish', () => dropRest(stream));
+    }
     response.end(body);
   };
 }

@@ -182,9 +182,10 @@ export async function startGateway(config, log) {
     const closed = Promise.all([http1Server, http2Server].map((server) => new Promise((resolve) => { server.close(resolve); })));
     http1Server.closeIdleConnections();
     for (const session of sessions) session.close();
+    // A session that is closed waits for its peer to close the connection too.
     const timer = setTimeout(() => {
-      http1Server.closeAllConnections();
-      for (const session of sessions) session.destroy();
+      http1Connections.destroy();
+      http2Connections.destroy();
     }, limits.shutdownMs);
     // A connection kept alive becomes idle when its request is answered.
     const idle = setInterval(() => http1Server.closeIdleConnections(), 50);
