@@ -4,7 +4,7 @@
 
 import net from 'node:net';
 import pg from 'pg';
-import { ServiceError, callerGone, databaseAway, databaseError, databaseSlow, internalError, roleDenied } from './status.js';
+import { ServiceError, callerGone, databaseAway, databaseError, databaseSlow, internalError, isSqlstate, roleDenied } from './status.js';
 
 /** How much later than the server's own time-out we give up on the server. */
 const GRACE_MS = 2000;
@@ -92,7 +92,7 @@ export function createDatabase({ database }, log, admission) {
     } catch {
       cause = Object.assign(new Error(`feature_service answered with status ${status}`), { code: 'XX000' });
     }
-    const error = databaseError(cause);
+    const error = isSqlstate(cause.code) ? databaseError(cause) : internalError().because(cause);
     throw error.http >= 500 ? error : internalError(cause.code).because(cause);
   }
 

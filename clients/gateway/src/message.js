@@ -33,7 +33,7 @@ export const jsonOptions = { textDecoder: utf8 };
 export const acceptCompression = Object.keys(inflate).map((name) => ({
   name,
   compress: (bytes) => deflate[name](bytes),
-  decompress: (bytes, limit) => decompress(bytes, name, limit),
+  decompress: () => { throw new Error('openMessage() has decompressed it'); },
 }));
 
 async function decompress(bytes, encoding, limit) {
@@ -68,24 +68,25 @@ function envelope(content) {
 }
 
 /**
- * What a call's body has, not compressed and checked.  "headers" are the
- * request's, and lose what is no longer true.
+ * How the headers of a call say that its message is wrapped.  The encoding is
+ * taken out of them: the calls' library is given what is not compressed.
  */
-export async function openMessage(schema, headers, bytes, limit) {
-  const [, web, json] = /^application\/(grpc[^+;]*)?\+?(json)?/i.exec(headers.get('content-type') ?? '') ?? [];
-  const name = web === undefined ? 'content-encoding' : 'grpc-encoding';
+export function takeWrapping(headers) {
+  const [, grpc, json] = /^application\/(grpc[^+;]*)?\+?(json)?/i.exec(headers.get('content-type') ?? '') ?? [];
+  const name = grpc === undefined ? 'content-encoding' : 'grpc-encoding';
   const encoding = headers.get(name) ?? 'identity';
-  // Of an encoding that is not known, the library tells the caller what is.
-  if (encoding !== 'identity' && !Object.hasOwn(inflate, encoding)) return bytes;
-  headers.delete(name);
-  if (web === undefined) {
-    const content = encoding === 'identity' ? bytes : await decompress(bytes, encoding, limit);
-    if (!json) checkMessage(schema, content);
-    return content;
-  }
-  // Nothing at all is answered by the library.
-  if (bytes.length === 0) return bytes;
-  const content = await openEnvelope(bytes, encoding, limit);
-  if (!json) checkMessage(schema, content);
-  return envelope(content);
+  const known = encoding === 'identity' || Object.hasOwn(inflate, encoding);
+  if (known) headers.delete(name);
+  return { isEnvelope: grpc !== undefined, isJson: json !== undefined, encoding, known };
+}
+
+/** What a call's body has, not compressed and checked, but for JSON, which the library checks. */
+export async function openMessage(schema, { isEnvelope, isJson, encoding, known }, bytes, limit) {
+  // The library tells the caller what encodings are known, and that a message is missing.
+  if (!known || (isEnvelope && bytes.length === 0)) return bytes;
+  let content = bytes;
+  if (isEnvelope) content = await openEnvelope(bytes, encoding, limit);
+  else if (encoding !== 'identity') content = await decompress(bytes, encoding, limit);
+  if (!isJson) checkMessage(schema, content);
+  return isEnvelope ? envelope(content) : content;
 }

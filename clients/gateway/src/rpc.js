@@ -7,7 +7,7 @@ import { Code, ConnectError, createConnectRouter, createContextKey, createContex
 import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
-import { acceptCompression, jsonOptions, openMessage } from './message.js';
+import { acceptCompression, jsonOptions, openMessage, takeWrapping } from './message.js';
 import { ServiceError, internalError } from './status.js';
 
 /** Where a call's handler finds the request that it answers. */
@@ -107,9 +107,10 @@ export function createCalls(limits, logFailure) {
         if (!(error instanceof ServiceError)) logFailure(error);
         return connectErrorOf(error);
       };
+      const wrapping = takeWrapping(headers);
       async function* body() {
         try {
-          yield await openMessage(call.method.input, headers, await read(), limits.requestBytes);
+          yield await openMessage(call.method.input, wrapping, await read(), limits.requestBytes);
         } catch (error) {
           throw failed(error);
         }

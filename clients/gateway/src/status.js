@@ -55,8 +55,8 @@ export const internalError = (id = 'XX000') => new ServiceError(500, 13, id, 'in
 /** Nobody is there to see it. */
 export const callerGone = () => new ServiceError(499, 1, '57014', 'the caller is gone');
 
-/** A SQLSTATE, as opposed to a code of the operating system such as "EPIPE". */
-const SQLSTATE = /^[0-9FHPX][0-9A-Z]{4}$/;
+/** Whether a code is a SQLSTATE, and not one of the operating system, as "EPIPE" is. */
+export const isSqlstate = (code) => /^[0-9FHPX][0-9A-Z]{4}$/.test(code);
 
 /** What a caller sent: not JSON, badly encoded, too large a number, too deep. */
 const CALLERS_MISTAKE = /^(22P02|22P05|22003|22021|2203[0-9A-Z]|54000|54001)$/;
@@ -68,7 +68,7 @@ const CALLERS_MISTAKE = /^(22P02|22P05|22003|22021|2203[0-9A-Z]|54000|54001)$/;
  */
 export function databaseError(error) {
   const state = String(error.code ?? '');
-  if (!SQLSTATE.test(state)) return databaseAway().because(error);
+  if (!isSqlstate(state)) return databaseAway().because(error);
   if (CALLERS_MISTAKE.test(state)) return new ServiceError(400, 3, state, 'the body is not JSON that the database takes', error.message);
   if (state.startsWith('40')) return new ServiceError(409, 10, state, 'conflict with a concurrent change', 'Try again.').because(error);
   if (state === '57014') return databaseSlow(state).because(error);

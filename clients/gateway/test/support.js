@@ -60,11 +60,14 @@ export async function start(t, sections) {
   return { ...gateway, log };
 }
 
-/** The database, as its superuser. */
-export async function connectAdmin(t) {
+/** The database, as its superuser; "cleanUp" is run at the end. */
+export async function connectAdmin(t, cleanUp) {
   const admin = new pg.Client({ user: process.env.ADMIN_USER });
   await admin.connect();
-  t.after(() => admin.end());
+  t.after(async () => {
+    if (cleanUp) await admin.query(cleanUp);
+    await admin.end();
+  });
   return async (sql, values) => (await admin.query(sql, values)).rows;
 }
 
