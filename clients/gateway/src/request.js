@@ -94,7 +94,8 @@ export function createResponder({ requestTimeoutMs, requests }) {
   return function respond(request, response, { status, headers, body, trailers }) {
     if (response.headersSent || response.destroyed || response.stream?.destroyed) return;
     const ended = request.complete || request.stream?.endAfterHeaders;
-    const isHttp1 = request.httpVersionMajor === 1;
+    // Not by the version, which over HTTP/1 may be any that the peer likes.
+    const isHttp1 = !response.stream;
     // What is left of the body is not waited for.
     if (isHttp1 && !ended) {
       response.setHeader('connection', 'close');

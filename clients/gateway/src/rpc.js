@@ -50,7 +50,7 @@ function handler(method, path, { input, output }) {
     try {
       const query = method === 'GET' && message.inheritance ? '?inheritance=true' : '';
       const body = method === 'PUT' ? JSON.stringify(toJson(input, message)) : undefined;
-      const answer = await request.serve({ method, path: path + query, body }, context.signal);
+      const answer = await request.serve({ method, path: path + query, body, callSignal: context.signal });
       if (answer.status !== 200) throw toConnectError(answer.body);
       return toMessage(output, answer.body);
     } catch (error) {
@@ -92,12 +92,12 @@ export function createCalls(limits, logFailure) {
     has: (path) => calls.has(path),
 
     /**
-     * Answer a call: {status, headers, body, trailers}.  "read" identifies the
-     * caller and reads the body; it is called only for what can be a call, and
-     * what it throws is told in the call's protocol.  "serve" answers a request of
-     * feature_service.
+     * Answer a call: {status, headers, body, trailers}.  "readAs" identifies the
+     * caller, reads the body and has it opened; it is called only for what can be a
+     * call, and what it throws is told in the call's protocol.  "serve" answers a
+     * request of feature_service.
      */
-    async answer(request, path, { host, signal, read, serve }) {
+    async answer(request, path, { host, signal, readAs, serve }) {
       const call = calls.get(path);
       const headers = new Headers();
       for (const [name, value] of Object.entries(request.headers)) {
@@ -110,7 +110,7 @@ export function createCalls(limits, logFailure) {
       const wrapping = takeWrapping(headers);
       async function* body() {
         try {
-          yield await openMessage(call.method.input, wrapping, await read(), limits.requestBytes);
+          yield await readAs((bytes) => openMessage(call.method.input, wrapping, bytes, limits.requestBytes));
         } catch (error) {
           throw failed(error);
         }

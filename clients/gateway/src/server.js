@@ -47,8 +47,11 @@ export async function startGateway(config, log) {
     return internalError().because(error);
   }
 
-  /** Do a part of a request, and log how the request ends, if it ends with it. */
-  async function logged(fields, work, isLast = true) {
+  /**
+   * Do a part of a request, and log how the request ends, if it ends with it: with
+   * an error, or, without "onError", anyhow.
+   */
+  async function logged(fields, work, onError) {
     const started = performance.now();
     const finish = (status, error) => {
       const entry = { ...fields, status, ms: performance.now() - started };
@@ -57,11 +60,12 @@ export async function startGateway(config, log) {
     };
     try {
       const result = await work();
-      if (isLast) finish(result.status);
+      if (!onError) finish(result.status);
       return result;
     } catch (error) {
       const known = toServiceError(error);
       finish(known.http, known);
+      onError?.();
       throw known;
     }
   }
@@ -72,6 +76,8 @@ export async function startGateway(config, log) {
    */
   async function answer(request, response, { host, path, signal, leaving }) {
     let caller;
+    // Whether the log has the request already.
+    let told = false;
 
     async function read() {
       caller = await identify({ authorization: request.headers.authorization, host });
@@ -79,27 +85,29 @@ export async function startGateway(config, log) {
       return readBody(request, response, signal, limits);
     }
 
-    const serve = (fields) => logged(
-      { method: fields.method, path: fields.path.replace(/\?.*/s, ''), ...caller },
-      () => database.callService({ ...caller, ...fields }, fields.signal ?? signal),
-    );
+    // Read the body, make something of it, and log if that fails.
     const early = { method: request.method, path: path.slice(0, 200) };
+    const readAs = (open) => logged(early, async () => open(await read()), () => { told = true; });
+
+    function serve(fields) {
+      told = true;
+      const { method, path: target, callSignal = signal } = fields;
+      return logged({ method, path: target.replace(/\?.*/s, ''), ...caller }, () => database.callService({ ...caller, ...fields }, callSignal));
+    }
 
     if (calls.has(path)) {
-      return calls.answer(request, path, {
-        host,
-        signal,
-        read: () => logged(early, read, false),
-        serve: (fields, callSignal) => serve({ ...fields, signal: callSignal }),
-      });
+      const started = performance.now();
+      const outcome = await calls.answer(request, path, { host, signal, readAs, serve });
+      // A call that was not for us, or not defined.
+      if (!told) log('info', 'request', { ...early, ...caller, status: outcome.status, ms: performance.now() - started });
+      return outcome;
     }
-    const body = await logged(early, async () => {
-      if (!SERVICE_PATH.test(path)) throw unknownPath(path.slice(0, 200));
-      const bytes = await read();
+    if (!SERVICE_PATH.test(path)) await logged(early, () => { throw unknownPath(path.slice(0, 200)); });
+    const body = await readAs((bytes) => {
       if (bytes.length === 0) return undefined;
       checkJsonHeaders(request.headers);
       return decodeText(bytes);
-    }, false);
+    });
     const { status, body: text } = await serve({ method: request.method, path: request.url, body });
     return json(status, text);
   }
@@ -122,7 +130,7 @@ export async function startGateway(config, log) {
       const outcome = path === '/healthz' || path === '/readyz'
         ? await answerProbe(path)
         : await answer(request, response, { host, path, signal: left.signal, leaving });
-      if (stopping && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+      if (stopping && !response.stream) response.setHeader('connection', 'close');
       respond(request, response, outcome);
     } catch (error) {
       const known = toServiceError(error);
