@@ -388,7 +388,7 @@ scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)
 			continue;
 		memset(&row, 0, sizeof(row));
 		(void) read_scope(snapshot, name, &row, NULL);
-		if (!row.dropped && (everything || may_change_scope(name, &row)))
+		if (!scope_row_is_dropped(name, &row) && (everything || may_change_scope(name, &row)))
 			result = lappend(result, lfirst(lc));
 	}
 

@@ -33,7 +33,7 @@ read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
 {
 	*stored = read_scope(snapshot, name, row, NULL);
 	if (*stored)
-		return !row->dropped;
+		return !scope_row_is_dropped(name, row);
 	if (!scope_exists_implicitly(name))
 		return false;
 

@@ -77,7 +77,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 			scope_row_check_absence(name);
 			return false;
 		}
-		if (scope->row.dropped)
+		if (scope_row_is_dropped(name, &scope->row))
 		{
 			end_read(snapshot);
 			return false;
@@ -99,7 +99,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 			continue;
 
 		/* It may have been dropped, or given to another role. */
-		if (scope->row.dropped)
+		if (scope_row_is_dropped(name, &scope->row))
 			return false;
 		check_permission(name, &scope->row, permission);
 		return true;

@@ -118,7 +118,7 @@ create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
 		definitions_hold();
 		if (scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
 		{
-			if (!scope.row.dropped)
+			if (!scope_row_is_dropped(name, &scope.row))
 				return false;
 			scope.row = row;
 			update_scope_row(name, &scope, all_columns);

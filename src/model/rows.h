@@ -135,6 +135,14 @@ typedef struct EventRow
 	TimestampTz creation_date;
 } EventRow;
 
+/* Whether a scope with this row was dropped.  The only one of a level cannot be,
+ * whatever direct DML says. */
+static inline bool
+scope_row_is_dropped(const ScopeName *name, const ScopeRow *row)
+{
+	return row->dropped && !level_is_single(name->level);
+}
+
 extern Datum get_column(HeapTuple tuple, int attnum, Relation rel);
 extern char *get_text_column(HeapTuple tuple, int attnum, Relation rel);
 extern char *get_nullable_text(HeapTuple tuple, int attnum, Relation rel);
