@@ -96,8 +96,8 @@ get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
 
 /*
  * The scope in the first columns of a row of any table but feature.  False if
- * it is of a level that this library does not know, or has ids that no scope can
- * have, which direct DML may put into tables setting and event.
+ * it is of a level that this library does not know, or has ids that no scope of
+ * it can have, which direct DML may put into tables setting and event.
  */
 bool
 get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)
@@ -110,6 +110,6 @@ get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)
 							get_text_column(tuple, Anum_scope_instance_id,
 											rel),
 							get_text_column(tuple, Anum_scope_id, rel));
-	return name->len <= MAX_SCOPE_ID_LENGTH &&
-		name->instance_len <= MAX_SCOPE_ID_LENGTH;
+	return scope_name_violation(level_name(level), name->instance_id,
+								name->id) == NULL;
 }
