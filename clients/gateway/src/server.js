@@ -148,6 +148,14 @@ export async function startGateway(config, log) {
     });
   };
 
+  // node:http2 ends the process if a stream is answered and destroyed while it
+  // still reads what the peer has sent with it, so nothing is answered in there.
+  const http2Listener = (request, response) => {
+    setImmediate(() => {
+      if (!response.stream.destroyed) listener(request, response);
+    });
+  };
+
   const http1Server = http.createServer({
     headersTimeout: limits.requestTimeoutMs,
     // The body's time begins later, and has an answer of its own.
@@ -160,9 +168,10 @@ export async function startGateway(config, log) {
     maxSessionInvalidFrames: 100,
     maxSessionRejectedStreams: 100,
     settings: { enablePush: false, maxConcurrentStreams: limits.streams, maxHeaderListSize: 16384 },
-  }, listener);
+  }, http2Listener);
   // A body is asked for when its sender is known.
-  for (const server of [http1Server, http2Server]) server.on('checkContinue', listener);
+  http1Server.on('checkContinue', listener);
+  http2Server.on('checkContinue', http2Listener);
 
   const http1Connections = boundConnections(http1Server, limits);
   http1Server.on('request', countRequest).on('checkContinue', countRequest);

@@ -228,7 +228,7 @@ async function startProgram(directory) {
   });
   await until(() => ports || program.exitCode !== null);
   assert.equal(program.exitCode, null, wrong.join('\n'));
-  const memory = () => Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))[1]) / 1024;
+  const memory = () => Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))?.[1]) / 1024;
   const descriptors = () => readdirSync(`/proc/${program.pid}/fd`).length;
   return { program, ...ports, statuses, wrong, memory, descriptors };
 }
@@ -257,6 +257,7 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
         running.add(number);
         const made = makeCase(seed, number, token);
         if ((await send(gateway[made.port], made)).length > 0) answered[made.kind]++;
+        if (gateway.program.exitCode !== null || gateway.program.signalCode !== null) return;
         running.delete(number);
         if ((number - first) % Math.ceil(count / 10) === 0) {
           samples.push(gateway.memory());
@@ -265,6 +266,7 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+    if (gateway.program.exitCode !== null || gateway.program.signalCode !== null) await until(() => gateway.program.stderr.closed);
     assert.equal(gateway.program.exitCode ?? gateway.program.signalCode, null, `the program ended at one of the cases ${[...running].join(', ')} of seed ${seed}:\n${gateway.wrong.join('\n')}`);
     assert.deepEqual(gateway.wrong.slice(0, 5), [], 'nothing was an internal error');
     // Most of them say enough to get an answer.
