@@ -1,0 +1,22 @@
+# gcc -fanalyzer, clang-tidy and cppcheck, which have no findings.
+
+require_postgres
+require gcc clang-tidy cppcheck
+make_work_directory
+copy_sources
+server_include=$("$PG_CONFIG" --includedir-server)
+say "gcc -fanalyzer"
+make_source . CC=gcc COPT="-Werror -fanalyzer -isystem $server_include"
+say "clang-tidy"
+# Of its checks, not the one that wants memcpy_s(), which no libc here has.
+(cd "$work/source" && clang-tidy --quiet --warnings-as-errors='*' \
+	--checks=-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling \
+	$(find src -name '*.c') -- -DINSTANCE_FEATURES_VERSION='""' \
+	$(find src -type d | sed 's/^/-I/') -isystem "$server_include" \
+	$("$PG_CONFIG" --cppflags))
+say "cppcheck"
+cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c99 \
+	--enable=warning,performance,portability \
+	--suppress=missingIncludeSystem -DPG_VERSION_NUM="${major}0000" \
+	'-Dforeach(cell,list)=while((cell=list_head(list)))' \
+	"$work/source/src"

@@ -1,0 +1,78 @@
+# Builds the sources and what tests need of other people's; sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/server.sh"
+
+# The names of the sources: what is not ignored.
+list_sources() {
+	if [ -e .git ] && command -v git > /dev/null; then
+		git -c safe.directory="*" -c core.quotePath=off ls-files --cached \
+			--others --exclude-standard
+	else
+		find . -type f ! -name '*.o' ! -name '*.so' ! -name '*.bc' \
+			! -path './.git/*' ! -path '*/node_modules/*'
+	fi | while IFS= read -r file; do
+		[ ! -f "$file" ] || printf '%s\n' "$file"
+	done
+}
+
+# The sources as a tar archive.
+sources() {
+	list_sources | tar -c -f - -T -
+}
+
+# Copy the sources to $work/source, where they are built as the unprivileged
+# user.
+copy_sources() {
+	mkdir "$work/source"
+	sources | tar -x -f - -C "$work/source"
+	[ "$(id -u)" != 0 ] || chown -R "$user" "$work/source"
+}
+
+# Make in a directory of $work/source, as the unprivileged user.
+make_source() {
+	local directory=$1
+	shift
+	as_user make -s -C "$work/source/$directory" with_llvm=no "$@"
+}
+
+# Install what was built there, as root unless PostgreSQL's directories are ours.
+install_source() {
+	local directory=$1 as=as_root
+	shift
+	[ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || as=
+	$as make -s -C "$work/source/$directory" with_llvm=no install "$@" > /dev/null
+}
+
+# Build in $work/source, warnings being errors, and install.  Arguments go to
+# make.
+build_and_install() {
+	make_source . -j "$(getconf _NPROCESSORS_ONLN)" COPT=-Werror "$@"
+	install_source . "$@"
+}
+
+# The same for the extension that uses ours, against the installed header.
+build_and_install_flag_user() {
+	make_source test/modules/flag_user COPT=-Werror "$@"
+	install_source test/modules/flag_user "$@"
+}
+
+# Install what the named clients in $work/source/clients need, by their locks,
+# and Node.js, unless it is there.
+install_clients() {
+	local client
+	require node=nodejs npm curl
+	for client; do
+		as_user env HOME="$work" npm ci --prefix "$work/source/clients/$client" \
+			--ignore-scripts --no-audit --no-fund --no-update-notifier \
+			--loglevel=error
+	done
+}
+
+# Run tests with PostgreSQL's modules for them and the server in $work.
+# Arguments are prove's.
+run_prove() {
+	(cd "$work/source" && as_user env PATH="$PATH" TESTDIR="$work" \
+		TESTDATADIR="$work/tmp_check" TESTLOGDIR="$work/tmp_check/log" \
+		PG_CONFIG="$PG_CONFIG" PG_REGRESS="$pgxs/test/regress/pg_regress" \
+		pg_prove -I "$pgxs/test/perl" -I test/t --dbname test \
+		--source Perl --ext .sql "$@")
+}

@@ -1,0 +1,83 @@
+# Finds PostgreSQL, and runs a server of our own; sourced, not run.
+. "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
+
+# PostgreSQL's server and initdb refuse to run as root.
+if [ "$(id -u)" = 0 ]; then
+	user=${TEST_USER:-postgres}
+else
+	user=$(id -un)
+fi
+
+as_user() {
+	if [ "$(id -u)" = 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
+}
+
+# Find PostgreSQL, and what is needed to build for it: the one whose pg_config
+# is in PG_CONFIG, else the distribution's, else the one in PATH.  Sets
+# PG_CONFIG, major, bindir, and pgxs, the directory of PGXS's files.
+require_postgres() {
+	if [ -z "${PG_CONFIG:-}" ] && has_apt; then
+		[ -n "$(apt-cache search --names-only '^postgresql$')" ] || update_apt
+		major=$(apt-cache depends postgresql |
+			sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+		if [ -n "$major" ]; then
+			PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config
+			bindir=$(dirname "$PG_CONFIG")
+			require "$bindir/postgres=postgresql-$major" \
+				"$PG_CONFIG=postgresql-server-dev-$major"
+		fi
+	fi
+	PG_CONFIG=$(command -v "${PG_CONFIG:-pg_config}") || {
+		echo "PostgreSQL is missing: set PG_CONFIG to the path of its pg_config" >&2
+		exit 1
+	}
+	export PG_CONFIG
+	major=$("$PG_CONFIG" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')
+	bindir=$("$PG_CONFIG" --bindir)
+	pgxs=$(cd "$(dirname "$("$PG_CONFIG" --pgxs)")/.." && pwd) || exit
+	compiler=$("$PG_CONFIG" --cc)
+	compiler=${CC:-${compiler##* }}
+	require "$compiler" make stdlib.h=libc6-dev "$bindir/initdb=postgresql-$major" \
+		"$("$PG_CONFIG" --includedir-server)/postgres.h=postgresql-server-dev-$major"
+	[ "$(id -u)" != 0 ] || require runuser=util-linux
+}
+
+# Make a directory of our own, which is gone when the script ends, however it
+# does, and the server in it with it.  Sets work.
+make_work_directory() {
+	work=$(mktemp -d /tmp/instance_features.XXXXXX)
+	trap clean_up EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	[ "$(id -u)" != 0 ] || chown "$user" "$work"
+}
+
+clean_up() {
+	trap '' HUP INT TERM
+	if [ -e "$work/data/postmaster.pid" ]; then
+		as_user "$bindir/pg_ctl" stop -D "$work/data" -m immediate -s || true
+	fi
+	rm -rf "$work" 2> /dev/null || as_root rm -rf "$work"
+}
+
+# Start a server in $work for superuser postgres, reached only by a socket
+# there.  Arguments are settings; server_env may have an environment for it.
+start_server() {
+	(cd "$work" && as_user "$bindir/initdb" -D "$work/data" -U postgres \
+		--auth=trust --encoding=UTF8 --locale=C --no-sync > "$work/initdb.log")
+	printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$work'" \
+		"port = 5432" "fsync = off" "$@" |
+		as_user tee -a "$work/data/postgresql.conf" > /dev/null
+	# shellcheck disable=SC2086 # several words
+	(cd "$work" && as_user env ${server_env:-} "$bindir/pg_ctl" start \
+		-D "$work/data" -w -s -l "$work/server.log")
+	export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+	unset PGSERVICE PGOPTIONS PGPASSWORD
+	PATH=$bindir:$PATH
+}
+
+# End it in peace, so that every process of it does all that it does at its end.
+stop_server() {
+	as_user "$bindir/pg_ctl" stop -D "$work/data" -m fast -s
+}
