@@ -16,16 +16,13 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=instance_f
 
 EXTRA_CLEAN = results tmp_check regression.diffs regression.out
 
-# Calls within the library stay in it, whatever else is loaded.
-SHLIB_LINK = -Wl,-Bsymbolic
-
 # The control file has the version.
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/instance_features.control)
 
-# For what is compiled for JIT too.  The second one keeps the place of the build
-# out of what is built.
+# Keeps the place of the build out of what is built, where the compiler can.
+prefix_map = -ffile-prefix-map=$(abspath $(srcdir))=.
 PG_CPPFLAGS = -I$(srcdir)/src -DINSTANCE_FEATURES_VERSION='"$(EXTENSION_VERSION)"' \
-	-ffile-prefix-map=$(abspath $(srcdir))=.
+	$(shell $(CC) $(prefix_map) -E -x c /dev/null > /dev/null 2>&1 && echo $(prefix_map))
 
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers
@@ -41,21 +38,16 @@ include $(PGXS)
 
 src/api/instance_features.o: instance_features.control
 
-# A build outside of the sources.  Targets have absolute names, since make would
-# find the others where the sources are.
+# Nothing outside of the library sees what is not for it.  PostgreSQL 16 does so
+# by itself.
+ifeq ($(MAJORVERSION),15)
+override CFLAGS += -fvisibility=hidden
+endif
+
+# A build outside of the sources: PGXS makes no directories, and psql reads
+# setup.sql from the working directory.
 ifneq ($(abspath $(srcdir)),$(CURDIR))
-$(OBJS): | $(CURDIR)/src
-$(CURDIR)/src:
-	$(MKDIR_P) $@
-
-installcheck: $(CURDIR)/expected $(CURDIR)/test/setup.sql
-$(CURDIR)/expected:
-	$(MKDIR_P) $@
-	cp $(srcdir)/expected/*.out $@
-$(CURDIR)/test/setup.sql:
-	$(MKDIR_P) $(@D)
-	cp $(srcdir)/test/setup.sql $@
-
+$(shell mkdir -p expected test $(dir $(OBJS)); cp $(srcdir)/expected/* expected; cp $(srcdir)/test/setup.sql test)
 EXTRA_CLEAN += expected src test
 endif
 
@@ -70,4 +62,11 @@ dist:
 	git archive --format=zip --prefix=instance_features-$(EXTENSION_VERSION).0/ \
 		-o instance_features-$(EXTENSION_VERSION).0.zip HEAD
 
-.PHONY: prove_installcheck dist
+# Show how the results of the last run of tests differ from the expected ones,
+# and accept them.
+expected:
+	@accept() { for result in $$1/*.out; do \
+		test ! -e $$result || diff -uN $$2/$${result##*/} $$result || cp $$result $$2; done; }; \
+	accept results $(srcdir)/expected; accept output_iso/results $(srcdir)/test/isolation/expected
+
+.PHONY: prove_installcheck dist expected

@@ -40,6 +40,7 @@ require_postgres() {
 	require "$compiler" make stdlib.h=libc6-dev "$bindir/initdb=postgresql-$major" \
 		"$("$PG_CONFIG" --includedir-server)/postgres.h=postgresql-server-dev-$major"
 	[ "$(id -u)" != 0 ] || require runuser=util-linux
+	PATH=$bindir:$PATH
 }
 
 # Make a directory of our own, which is gone when the script ends, however it
@@ -74,7 +75,6 @@ start_server() {
 		-D "$work/data" -w -s -l "$work/server.log")
 	export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 	unset PGSERVICE PGOPTIONS PGPASSWORD
-	PATH=$bindir:$PATH
 }
 
 # End it in peace, so that every process of it does all that it does at its end.

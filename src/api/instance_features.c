@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 
 #include "api/capi.h"
+#include "base/compat.h"
 #include "change/argument.h"
 #include "change/notify.h"
 #include "model/value.h"
@@ -27,7 +28,7 @@ PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(instance_features_version);
 
-void		_PG_init(void);
+extern PGDLLEXPORT void _PG_init(void);
 
 /* Answers for the current instance were for another one. */
 static void
