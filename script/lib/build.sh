@@ -10,7 +10,7 @@ list_sources() {
 		find . -type f ! -name '*.o' ! -name '*.so' ! -name '*.bc' \
 			! -path './.git/*' ! -path '*/node_modules/*'
 	fi | while IFS= read -r file; do
-		[ ! -f "$file" ] || printf '%s\n' "$file"
+		[ ! -f "$file" ] || printf '%s\n' "${file#./}"
 	done
 }
 

@@ -1,0 +1,12 @@
+# Every file is as .editorconfig says, and the sources in C as script/format makes
+# them, where its tool has the right version.
+
+say "style"
+require perl
+if has_apt && apt-cache policy pg-bsd-indent | grep -q 'Candidate: 2\.1\.1-'; then
+	require pg_bsd_indent=pg-bsd-indent
+fi
+status=0
+list_sources | perl script/lib/style.pl || status=1
+script/format --check c || status=1
+exit $status
