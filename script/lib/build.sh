@@ -27,11 +27,22 @@ copy_sources() {
 	[ "$(id -u)" != 0 ] || chown -R "$user" "$work/source"
 }
 
-# Make in a directory of $work/source, as the unprivileged user.
+# Make in a directory of $work/source, as the unprivileged user, with the compiler
+# in CC if it is set.
 make_source() {
 	local directory=$1
 	shift
-	as_user make -s -C "$work/source/$directory" with_llvm=no "$@"
+	as_user make -s -C "$work/source/$directory" with_llvm=no \
+		${CC:+CC="$CC"} "$@"
+}
+
+# COPT for a build in which warnings are errors.  Clang warns of options and
+# attributes that PostgreSQL has for gcc.
+strict() {
+	echo -Werror
+	"$compiler" --version | grep -q clang || return 0
+	echo -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
+		-Wno-unused-command-line-argument -Wno-ignored-attributes
 }
 
 # Install what was built there, as root unless PostgreSQL's directories are ours.
@@ -39,19 +50,20 @@ install_source() {
 	local directory=$1 as=as_root
 	shift
 	[ ! -w "$("$PG_CONFIG" --pkglibdir)" ] || as=
-	$as make -s -C "$work/source/$directory" with_llvm=no install "$@" > /dev/null
+	$as make -s -C "$work/source/$directory" with_llvm=no \
+		${CC:+CC="$CC"} install "$@" > /dev/null
 }
 
 # Build in $work/source, warnings being errors, and install.  Arguments go to
 # make.
 build_and_install() {
-	make_source . -j "$(getconf _NPROCESSORS_ONLN)" COPT=-Werror "$@"
+	make_source . -j "$(getconf _NPROCESSORS_ONLN)" COPT="$(strict)" "$@"
 	install_source . "$@"
 }
 
 # The same for the extension that uses ours, against the installed header.
 build_and_install_flag_user() {
-	make_source test/modules/flag_user COPT=-Werror "$@"
+	make_source test/modules/flag_user COPT="$(strict)" "$@"
 	install_source test/modules/flag_user "$@"
 }
 
@@ -62,8 +74,7 @@ install_clients() {
 	require node=nodejs npm curl
 	for client; do
 		as_user env HOME="$work" npm ci --prefix "$work/source/clients/$client" \
-			--ignore-scripts --no-audit --no-fund --no-update-notifier \
-			--loglevel=error
+			--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	done
 }
 

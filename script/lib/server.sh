@@ -36,7 +36,8 @@ require_postgres() {
 	bindir=$("$PG_CONFIG" --bindir)
 	pgxs=$(cd "$(dirname "$("$PG_CONFIG" --pgxs)")/.." && pwd) || exit
 	compiler=$("$PG_CONFIG" --cc)
-	compiler=${CC:-${compiler##* }}
+	compiler=${CC:-${compiler#ccache }}
+	compiler=${compiler%% *}
 	require "$compiler" make stdlib.h=libc6-dev "$bindir/initdb=postgresql-$major" \
 		"$("$PG_CONFIG" --includedir-server)/postgres.h=postgresql-server-dev-$major"
 	[ "$(id -u)" != 0 ] || require runuser=util-linux
