@@ -9,6 +9,7 @@
 
 #include "utils/builtins.h"
 
+#include "base/compat.h"
 #include "change/argument.h"
 #include "change/change.h"
 #include "change/definitionchange.h"

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/change.h"

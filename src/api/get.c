@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/lookup.h"

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
 #include "change/argument.h"
 #include "change/change.h"
 #include "change/scopes.h"

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "libpq/pqformat.h"
+#include "base/compat.h"
 #include "base/ownertype.h"
 
 #define TYPE_NAME	"scope_owner"

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "change/argument.h"
 #include "change/change.h"
 

@@ -15,6 +15,7 @@
 #include "access/table.h"
 #include "fmgr.h"
 
+#include "base/compat.h"
 #include "model/tables.h"
 
 PG_FUNCTION_INFO_V1(create_feature_instance);

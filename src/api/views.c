@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "base/compat.h"
 #include "base/jsonbuild.h"
 #include "change/permission.h"
 #include "change/result.h"
