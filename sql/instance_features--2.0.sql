@@ -285,7 +285,7 @@ COMMENT ON COLUMN instance_features.scope.owner IS
 COMMENT ON COLUMN instance_features.scope.sequence IS
     'sequence of the last event, 0 if there is none';
 COMMENT ON COLUMN instance_features.scope.change_date IS
-    'time of the last event, or of the creation if there is none; null if the scope existed implicitly';
+    'time of the last event, or of the creation if there is none; null for an implicit scope without events';
 COMMENT ON COLUMN instance_features.scope.creation_date IS
     'when the scope was created; null if it existed implicitly';
 COMMENT ON COLUMN instance_features.scope.purged_to IS
@@ -670,7 +670,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.alter_feature(text, jsonb, text, jsonb) IS
-    'alter what is given of a features definition; allowed values of JSON null allow all of its type';
+    'alter what is given of a feature''s definition; allowed values of JSON null allow all of its type';
 
 CREATE FUNCTION @extschema@.set_feature_stage(
     feature text,
@@ -688,7 +688,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.drop_feature(text, boolean) IS
-    'drop a features definition; with cascade, unset it first wherever it is set';
+    'drop a feature''s definition; with cascade, unset it first wherever it is set';
 
 --
 -- Instances and owners
@@ -837,14 +837,14 @@ RETURNS record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION @extschema@.instance_features_stats() IS
-    'this sessions cache: answers from it, loads, invalidations; scopes and bytes in it now';
+    'this session''s cache: answers from it, loads, invalidations; scopes and bytes in it now';
 
 CREATE FUNCTION @extschema@.instance_features_version()
 RETURNS text
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION @extschema@.instance_features_version() IS
-    'version of the library, which may be later than that of the extensions SQL objects';
+    'version of the library, which may be later than that of the extension''s SQL objects';
 
 -- What the views below share with the C code.
 CREATE FUNCTION instance_features.builtin_features(
@@ -928,7 +928,7 @@ FROM (
 WHERE (SELECT instance_features.sees_all())
     OR pg_has_role(instance_features.effective_owner('instance', s.id, s.owner), 'USAGE');
 COMMENT ON VIEW instance_features.instance IS
-    'the instances that the current role may change; members of pg_monitor see all';
+    'the instances that the current role may change; the system''s owner and members of pg_monitor see all';
 COMMENT ON COLUMN instance_features.instance.instance_id IS 'id of the instance';
 COMMENT ON COLUMN instance_features.instance.owner IS 'the role that may change it, null if that role does not exist';
 COMMENT ON COLUMN instance_features.instance.creation_date IS 'when it was created, null for the implicit one';
@@ -1038,7 +1038,7 @@ BEGIN ATOMIC
         WHERE x.extname = 'instance_features'
     )
     SELECT 'owner without role', s.level, s.instance_id, s.id, NULL::text, NULL::bigint,
-        format('The role %s does not exist.', ltrim(s.owner::text, '?'))
+        format('The role that was named %s is gone.', ltrim(s.owner::text, '?'))
     FROM instance_features.scope s
     WHERE s.owner IS NOT NULL AND s.owner::regrole IS NULL
     UNION ALL
@@ -1113,7 +1113,7 @@ BEGIN ATOMIC
         format('%s belongs to %s.', pg_describe_object(m.classid, m.objid, 0), m.owner::regrole)
     FROM member m
     WHERE m.owner <> 10
-    ORDER BY 2 NULLS FIRST, 3, 4, 5 NULLS FIRST, 6, 1;
+    ORDER BY 2 NULLS FIRST, 3, 4, 5 NULLS FIRST, 6, 1, 7;
 END;
 COMMENT ON FUNCTION instance_features.check_tables() IS
     'internal: what check_instance_features() does';

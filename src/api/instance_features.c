@@ -61,8 +61,8 @@ _PG_init(void)
 							 NULL,
 							 NULL);
 	DefineCustomIntVariable("instance_features.cache_size",
-							"Sets the memory that a session uses for caching instances.",
-							"The instance that was asked for last is kept even if it is larger.",
+							"Sets the memory that a session uses for caching scopes.",
+							"The scope that was asked for last is kept even if it is larger.",
 							&cache_size,
 							16 * 1024,
 							64,

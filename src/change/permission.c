@@ -135,7 +135,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 			 role ?
 			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
 					   permission, role) :
-			 errdetail("Permission \"%s\" is required, which belonged to role \"%s\", which does not exist.",
+			 errdetail("Permission \"%s\" is required. It belonged to a role that is gone, and was named \"%s\".",
 					   permission, scope_owner_kept_name(&row->owner))));
 }
 

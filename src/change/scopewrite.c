@@ -110,7 +110,7 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 						describe_scope(write->name),
 						(long long) sequence),
 				 errdetail("The sequence of the scope differs from its events."),
-				 errhint("check_instance_features() tells more.")));
+				 errhint("See check_instance_features().")));
 }
 
 static void

@@ -47,7 +47,7 @@ SELECT is(pg_temp.problems() ~ 'setting without event instance a login_default_o
 SELECT is(pg_temp.problems() ~ 'setting differs from events instance a login_default_org 5 The setting is true, the last event set nothing.', true, 'after the reset that removed it');
 ROLLBACK TO healthy;
 UPDATE instance_features.scope SET owner = '"nobody at all"' WHERE id = 'a';
-SELECT is(pg_temp.problems(), 'owner without role instance a The role "nobody at all" does not exist.', 'a role that does not exist');
+SELECT is(pg_temp.problems(), 'owner without role instance a The role that was named "nobody at all" is gone.', 'a role that does not exist');
 ROLLBACK TO healthy;
 SELECT define_feature('color', '"red"'), set_instance_features('{"color": "blue"}', 'a') \g /dev/null
 SELECT is(pg_temp.problems(), 'none', 'a setting of a defined feature is no problem');

@@ -259,7 +259,7 @@ sub caught_up
 	return;
 }
 caught_up('the first copy brings everything');
-is($subscriber->safe_psql('app', q{SELECT detail FROM check_instance_features()}), 'The role "tenant_acme" does not exist.', "$heading: an owner whose role is missing is nobody");
+is($subscriber->safe_psql('app', q{SELECT detail FROM check_instance_features()}), 'The role that was named "tenant_acme" is gone.', "$heading: an owner whose role is missing is nobody");
 $reader = Session->new($subscriber, dbname => 'app');
 is($reader->query(q{LISTEN instance_features; SELECT feature_enabled('login_default_org', 'acme')}), 't', "$heading: a session of the subscriber reads");
 query($production, 'app', 'tenant_acme', q{SELECT set_instance_features('{"loginDefaultOrg": null}', 'acme')});

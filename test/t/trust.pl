@@ -209,7 +209,7 @@ sub check_owners
 {
 	my ($database, $where) = @_;
 	is($target->safe_psql($database, q{SELECT id, owner, owner::regrole FROM instance_features.scope WHERE id ~ 's$' ORDER BY 1}), qq{alices|alice|alice\ngones|?"gone"|\nonlys|?"onlysource"|}, "$where: owners are bound by name or nobody");
-	is($target->safe_psql($database, q{SELECT problem, scope_id, detail FROM check_instance_features()}), qq{owner without role|gones|The role "gone" does not exist.\nowner without role|onlys|The role "onlysource" does not exist.}, "$where: check_instance_features() names the missing roles");
+	is($target->safe_psql($database, q{SELECT problem, scope_id, detail FROM check_instance_features()}), qq{owner without role|gones|The role that was named "gone" is gone.\nowner without role|onlys|The role that was named "onlysource" is gone.}, "$where: check_instance_features() names the missing roles");
 	is($target->safe_psql($database, q{SELECT feature_enabled('user_schema', 'onlys'), feature_enabled('login_default_org', 'gones')}), 't|t', "$where: the settings of instances without owner are in force");
 
 	# Reading the history takes the right to change.
