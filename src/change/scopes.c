@@ -125,9 +125,12 @@ create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
 			return true;
 		}
 
+		/* In one snapshot, since another transaction may have made it by now. */
 		{
 			Snapshot	snapshot = begin_read();
-			bool		found = has_rows_without_scope(snapshot, name);
+			ScopeRow	present;
+			bool		found = !read_scope(snapshot, name, &present, NULL) &&
+			has_rows_without_scope(snapshot, name);
 
 			end_read(snapshot);
 			if (found)
