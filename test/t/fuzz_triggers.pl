@@ -149,6 +149,50 @@ BEGIN
 END$$;
 });
 
+# Faults that random statements have found.
+$node->safe_psql('postgres', q{
+CREATE FUNCTION fuzz.read() RETURNS trigger LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    PERFORM feature_enabled('user_schema');
+    RETURN NULL;
+END$$;
+CREATE TRIGGER zzz AFTER INSERT OR UPDATE OR DELETE ON instance_features.setting
+FOR EACH STATEMENT EXECUTE FUNCTION fuzz.read();
+});
+is($node->safe_psql('postgres', q{
+	BEGIN;
+	DO $$BEGIN PERFORM set_instance_features('{"userSchema": true}'); END$$;
+	SELECT feature_enabled('user_schema');
+	DO $$BEGIN PERFORM set_instance_features('{"userSchema": false}'); END$$;
+	SELECT feature_enabled('user_schema');
+	UPDATE instance_features.setting SET value = 'true';
+	SELECT feature_enabled('user_schema');
+	COMMIT;
+	DROP TRIGGER zzz ON instance_features.setting;
+	SELECT (reset_instance_features()).sequence}),
+	"t\nf\nt\n3", 'what a trigger function reads that is not volatile is not remembered');
+
+like($node->safe_psql('postgres', q{
+	SELECT create_instance('old') IS NOT NULL;
+	LISTEN instance_features;
+	UPDATE instance_features.scope SET id = 'new' WHERE id = 'old';
+	SELECT drop_instance('new')}),
+	qr/"old".*"new"/s, 'renaming a scope notifies of its new name too');
+$node->safe_psql('postgres', q{
+CREATE FUNCTION fuzz.set_again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_instance_features('{"loginDefaultOrg": true}');
+    RETURN NULL;
+END$$;
+CREATE TRIGGER aaa AFTER UPDATE ON instance_features.scope
+FOR EACH ROW WHEN (NEW.sequence = 4) EXECUTE FUNCTION fuzz.set_again();
+});
+like($node->safe_psql('postgres', q{
+	LISTEN instance_features;
+	SELECT (set_instance_features('{"userSchema": true}')).sequence;
+	DROP TRIGGER aaa ON instance_features.scope}),
+	qr/"sequence": 5,/, 'a notification has the last sequence, also if a trigger makes one more event');
+
 # Random statements.  COPY reads one of these files.
 my @ids = qw(default a b c);
 my %values = (
@@ -181,6 +225,18 @@ CREATE FUNCTION fuzz.request() RETURNS text LANGUAGE sql VOLATILE AS $$
 SELECT '{' || string_agg(format('"%s": %s', k,
     CASE WHEN random() < 0.3 THEN 'null' ELSE fuzz.value(k) END), ', ') || '}'
 FROM (SELECT DISTINCT fuzz.key() AS k FROM generate_series(1, 1 + (random() * 2)::int)) r $$;
+-- What listeners are told of: a digest of each scope, and of the definitions,
+-- which are the system's.
+CREATE VIEW fuzz.digest AS
+SELECT level, id, md5(string_agg(what, '; ' ORDER BY what)) AS digest
+FROM (
+    SELECT level, id, row(sequence, change_date, dropped)::text FROM instance_features.scope
+    UNION ALL
+    SELECT level, scope_id, row(feature, value)::text FROM instance_features.setting
+    UNION ALL
+    SELECT 'system', 'SYSTEM', row(f.*)::text FROM instance_features.feature f
+) w(level, id, what)
+GROUP BY level, id;
 -- The columns that name a scope, and a feature and its value.
 CREATE FUNCTION fuzz.row() RETURNS text LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -338,10 +394,10 @@ BEGIN
         END;
     ELSIF dice < 0.68 THEN
         RAISE EXCEPTION 'fuzz';
-    ELSIF dice < 0.74 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' THEN
+    ELSIF dice < 0.78 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' THEN
         PERFORM nextval('fuzz.suppressed_rows');
         RETURN NULL;
-    ELSIF dice < 0.80 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' AND TG_TABLE_NAME = 'setting' AND TG_OP <> 'DELETE' THEN
+    ELSIF dice < 0.84 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' AND TG_TABLE_NAME = 'setting' AND TG_OP <> 'DELETE' THEN
         IF NEW.feature = 'user_schema' THEN
             NEW.value := fuzz.value('user_schema');
         END IF;
@@ -395,7 +451,7 @@ BEGIN
             CASE WHEN timing = 'CONSTRAINT' THEN 'AFTER' ELSE timing END, events, relation,
             CASE WHEN timing = 'CONSTRAINT' THEN fuzz.pick('DEFERRABLE INITIALLY DEFERRED', 'DEFERRABLE')
                 WHEN timing = 'AFTER' AND events = 'UPDATE' AND random() < 0.5 THEN 'REFERENCING NEW TABLE AS new_rows' ELSE '' END,
-            granularity, CASE WHEN random() < 0.15 THEN 'WHEN (fuzz.peek())' ELSE '' END, fuzz.pick('meddle', 'meddle', 'meddle', 'look'));
+            granularity, CASE WHEN random() < 0.15 THEN 'WHEN (fuzz.peek())' ELSE '' END, fuzz.pick('meddle', 'meddle', 'look'));
         EXECUTE command;
         result := concat(result, command, E'\n');
     END LOOP;
@@ -428,9 +484,11 @@ sub connect_session
 my $control = connect_session();
 my @sessions =
   (connect_session(), connect_session(q{SET instance_features.cache_size = '64kB';}), connect_session());
+$control->{psql}->query('LISTEN instance_features');
 my %prepared;
+my $arrangements = 0;
 my (@log, $failed, %messages);
-my %count = (statements => 0, errors => 0);
+my %count = (statements => 0, errors => 0, notified_changes => 0);
 
 sub pick { return $_[ rand @_ ] }
 
@@ -549,6 +607,42 @@ sub finish_prepared
 	return;
 }
 
+# Listeners must be told of every scope that a committed transaction changed.
+my $digests = {};
+my %notified;
+my $untold = 1;    # whether something has changed that need not be told
+
+# The digests of all scopes by name, undef if a TRUNCATE keeps us from reading
+# them.  Adds to the names of the scopes that were notified.
+sub read_digests
+{
+	my $got = $control->{psql}->query('SELECT * FROM fuzz.digest');
+	$notified{ $2 ? "$1|$2" : $1 } = 1
+	  while $got =~ /payload "\{"level": "(\w+)"(?:, "resourceOwner": "(\w+)")?/g;
+	return undef if $got =~ /^ERROR/m;
+	return { map { /^(\w+\|\w+)\|(\w{32})$/ ? ($1, $2) : () } split /\n/, $got };
+}
+
+sub check_notifications
+{
+	my ($must_be_told) = @_;
+	$untold = 1 unless $must_be_told;
+	my $new = read_digests() or return;
+	for my $name ($untold ? () : sort keys %{ { %$digests, %$new } })
+	{
+		next if ($digests->{$name} // '') eq ($new->{$name} // '');
+		$count{notified_changes}++;
+
+		# A notification may come a bit later.
+		for (1 .. 5) { $notified{all} || $notified{$name} || read_digests() }
+		$failed //= "changed without a notification: $name" unless $notified{all} || $notified{$name};
+	}
+	$digests = $new;
+	%notified = ();
+	$untold = 0;
+	return;
+}
+
 sub compare_all
 {
 	my ($step) = @_;
@@ -577,9 +671,11 @@ sub arrange
 	}
 	finish_prepared() while %prepared;
 	@log = ();
+	$control->{psql}->query('VACUUM') if $arrangements++ % 10 == 9;
 	my $got = $control->{psql}->query(sprintf('SELECT setseed(%.9f), NULL; SELECT fuzz.arrange()', rand()));
 	examine('arrange', $got);
 	push @log, $got;
+	check_notifications(0);
 	return;
 }
 
@@ -596,7 +692,14 @@ for my $step (1 .. $steps)
 		$sql .= '\; ' . 'SELECT fuzz.compare(\'in one message\')' if rand() < 0.05;
 		undo_error($number) unless run($number, $sql, 1);
 	}
-	finish_prepared() if rand() < 0.3;
+	check_notifications(1) unless $failed;
+
+	# Prepared transactions cannot notify.
+	if (%prepared && rand() < 0.3)
+	{
+		finish_prepared();
+		check_notifications(0);
+	}
 	compare_all($step) unless $failed;
 	if ($failed)
 	{
@@ -612,8 +715,9 @@ if (!defined $failed)
 	for my $sequence (qw(comparisons comparisons_in_triggers trigger_calls suppressed_rows caught_errors))
 	{
 		$count{$sequence} = $node->safe_psql('postgres', "SELECT nextval('fuzz.$sequence') - 1");
-		ok($count{$sequence} > 0, "the run had $sequence");
+		ok($count{$sequence} > 0 || $steps < 1000, "the run had $sequence");
 	}
+	ok($count{notified_changes} > 0, 'the run had changes that listeners were told of');
 	cmp_ok($count{errors}, '<', $count{statements} / 2, 'more statements succeed than fail');
 	if ($ENV{FUZZ_ERRORS}) { diag("$messages{$_} $_") for sort { $messages{$b} <=> $messages{$a} } keys %messages }
 	diag(join(', ', map { "$_ $count{$_}" } sort keys %count));
