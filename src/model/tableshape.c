@@ -107,15 +107,23 @@ columns_problem(Relation rel, FeatureTable table)
 static const char *
 primary_key_problem(Relation rel, FeatureTable table)
 {
-	Oid			index_oid = primary_key_index(rel);
+	Oid			index_oid;
 	Relation	index;
 	Form_pg_index form;
 	bool		intact;
 
-	if (!OidIsValid(index_oid))
-		return "It has no primary key.";
+	for (;;)
+	{
+		index_oid = primary_key_index(rel);
+		if (!OidIsValid(index_oid))
+			return "It has no primary key.";
+		index = index_open(index_oid, AccessShareLock);
 
-	index = index_open(index_oid, AccessShareLock);
+		/* While we opened it, REINDEX CONCURRENTLY may have replaced it. */
+		if (primary_key_index(rel) == index_oid)
+			break;
+		index_close(index, AccessShareLock);
+	}
 	form = index->rd_index;
 	intact = index->rd_rel->relam == BTREE_AM_OID &&
 		form->indisvalid && form->indisunique && form->indimmediate &&
