@@ -52,7 +52,8 @@ typedef struct Mark
 	bool		whole;			/* created or dropped: no features are told */
 	List	   *features;		/* keys of those changed */
 	Size		features_size;	/* what they take in a payload, about */
-	bool		has_details;	/* else they are read from the table */
+	bool		has_details;	/* else they are read from the table, */
+	bool		stale_details;	/* as they are in this case */
 	int64		sequence;
 	TimestampTz change_date;
 } Mark;
@@ -157,9 +158,16 @@ add_feature(MarkLevel *level, Mark *mark, const char *key)
 	MemoryContextSwitchTo(caller_cxt);
 }
 
+/*
+ * Say what the last event of a marked scope is.  A trigger may change the scope
+ * again before we are told of the row that had it fire, so what is told last
+ * need not be what is in the table.
+ */
 static void
 set_details(Mark *mark, int64 sequence, TimestampTz change_date)
 {
+	if (mark->has_details && sequence < mark->sequence)
+		mark->stale_details = true;
 	mark->has_details = true;
 	mark->sequence = sequence;
 	mark->change_date = change_date;
@@ -244,6 +252,7 @@ merge_level(MarkLevel *level, int parent_nest_level)
 			add_feature(parent, merged, lfirst(feature));
 		if (mark->has_details)
 			set_details(merged, mark->sequence, mark->change_date);
+		merged->stale_details = merged->stale_details || mark->stale_details;
 	}
 	current_level = parent;
 	MemoryContextDelete(level->cxt);
@@ -339,7 +348,13 @@ send_notifications(MarkLevel *level)
 	 * EXTENSION in the same transaction there is nothing to be read.
 	 */
 	foreach(lc, level->marks)
-		need_details = need_details || !((Mark *) lfirst(lc))->has_details;
+	{
+		Mark	   *mark = lfirst(lc);
+
+		if (mark->stale_details)
+			mark->has_details = false;
+		need_details = need_details || !mark->has_details;
+	}
 	if (need_details && extension_is_installed())
 	{
 		Snapshot	snapshot = begin_read();
