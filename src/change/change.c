@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/table.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -37,6 +38,7 @@
 #include "change/change.h"
 #include "change/featurejson.h"
 #include "model/value.h"
+#include "model/tables.h"
 #include "table/tableread.h"
 
 /*
@@ -63,7 +65,11 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 {
 	for (;;)
 	{
-		/* The snapshot keeps the row's place from being used again. */
+		/*
+		 * VACUUM FULL cannot move the row while we have the table open, and
+		 * the snapshot keeps its place from being used again.
+		 */
+		Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
 		Snapshot	snapshot = begin_read();
 		bool		locked;
 
@@ -74,12 +80,14 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 		if (!scope->stored && !scope_exists_implicitly(name))
 		{
 			end_read(snapshot);
+			table_close(rel, AccessShareLock);
 			scope_row_check_absence(name);
 			return false;
 		}
 		if (scope_row_is_dropped(name, &scope->row))
 		{
 			end_read(snapshot);
+			table_close(rel, AccessShareLock);
 			return false;
 		}
 		check_permission(name, &scope->row, permission);
@@ -95,6 +103,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 			locked = true;
 		}
 		end_read(snapshot);
+		table_close(rel, AccessShareLock);
 		if (!locked)
 			continue;
 

@@ -209,6 +209,11 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
  * shows, until the transaction ends, after waiting for others that have it
  * locked, unless the policy is not to wait.  Reads it again.  False if it is
  * gone: then the caller looks again.
+ *
+ * The caller has kept table scope open since it found the place, and the table
+ * of settings is locked here, as for writing it, since callers read the scope's
+ * settings and later write them by their places: VACUUM FULL and CLUSTER would
+ * give the places to other rows, of other scopes, in between.
  */
 bool
 scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
@@ -216,9 +221,10 @@ scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 {
 	Relation	rel = open_table(TABLE_SCOPE, RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	bool		locked = lock_row(rel, snapshot, &scope->tid, mode,
-								  wait_policy, slot);
+	bool		locked;
 
+	LockRelationOid(table_oid(TABLE_SETTING), RowExclusiveLock);
+	locked = lock_row(rel, snapshot, &scope->tid, mode, wait_policy, slot);
 	if (locked)
 	{
 		bool		should_free;
@@ -269,6 +275,7 @@ scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
 {
 	for (;;)
 	{
+		Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
 		Snapshot	snapshot = begin_read();
 		bool		locked = false;
 
@@ -278,6 +285,7 @@ scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
 			locked = scope_row_lock(name, snapshot, mode, LockWaitBlock,
 									scope);
 		end_read(snapshot);
+		table_close(rel, AccessShareLock);
 		if (locked)
 			return true;
 		if (!scope->stored)

@@ -88,7 +88,20 @@ $dml->query(q{BEGIN; SELECT define_feature('first')});
 send_and_block($caller, q{SET lock_timeout = '60s'; SELECT define_feature('second', json_name => 'first')});
 $dml->query('COMMIT');
 like($caller->wait, qr/name "first" is already used by feature "first"/, 'but for each other');
-$dml->query('DELETE FROM instance_features.feature');
+$dml->query(q{SELECT drop_feature('x', true), drop_feature('z'), drop_feature('first')});
+
+# VACUUM FULL gives rows other places, which a change must not have read before.
+$node->safe_psql('test', q{
+	SELECT create_instance('t' || n) FROM generate_series(10, 29) n;
+	SELECT set_instance_features('{"userSchema": true}', 't' || n) FROM generate_series(10, 29) n;
+	SELECT reset_instance_features('t' || n) FROM generate_series(10, 14) n});
+$locker->query(q{BEGIN; LOCK instance_features.event IN SHARE MODE});
+send_and_block($caller, q{SELECT (set_instance_features('{"userSchema": false}', 't20')).sequence});
+$node->psql('test', q{SET lock_timeout = '500ms'; VACUUM FULL instance_features.setting});
+$locker->query('COMMIT');
+is($caller->wait, '2', 'a change goes on that VACUUM FULL wanted to overtake');
+is($node->safe_psql('test', q{SELECT scope_id FROM instance_features.setting WHERE value = 'false' AND scope_id LIKE 't%'}), 't20', 'and is written to the setting of its own instance');
+is($node->safe_psql('test', 'SELECT * FROM check_instance_features()'), '', 'so that nothing is inconsistent');
 
 # A relation cache message that arrives while features are loaded.
 my $reader = Session->new($node, dbname => 'test');
