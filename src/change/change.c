@@ -26,8 +26,8 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"

@@ -128,6 +128,11 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 {
 	Oid			owner = scope_owner_of(name, row);
 	char	   *role = OidIsValid(owner) ? GetUserNameFromId(owner, true) : NULL;
+	ScopeRow	owned_row = *row;
+
+	/* Then it is the system's owner who is gone. */
+	if (role == NULL && !row->has_owner)
+		owned_row = read_system_row();
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -136,7 +141,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
 					   permission, role) :
 			 errdetail("Permission \"%s\" is required. It belonged to a role that is gone, and was named \"%s\".",
-					   permission, scope_owner_kept_name(&row->owner))));
+					   permission, scope_owner_kept_name(&owned_row.owner))));
 }
 
 /*

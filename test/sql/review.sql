@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(13);
+SELECT plan(14);
 
 -- Objects that direct DML has restricted.
 SELECT define_feature('restricted', '{}') AS ignored \gset
@@ -55,6 +55,16 @@ SELECT matches(pg_temp.try($$INSERT INTO instance_features.setting
 SELECT is(pg_temp.loads($$SELECT feature_enabled('user_schema', 'i1')$$), 0::bigint,
     'a transaction remembers what it reads after a write that failed in a subtransaction');
 SELECT is(feature_enabled('user_schema', 'i2'), false, 'and does not see what was undone');
+
+-- An instance that belongs to the system's owner, who is gone.
+INSERT INTO instance_features.scope (level, id, sequence) VALUES ('instance', 'systems', 0);
+CREATE ROLE "system owner";
+CREATE ROLE stranger;
+SELECT alter_system_owner('"system owner"') AS ignored \gset
+DROP ROLE "system owner";
+SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}', 'systems')$$),
+    '42501 | permission denied for instance "systems" | Permission "iam.feature.write" is required. It belonged to a role that is gone, and was named "system owner".',
+    'a refusal names the owner of the system who is gone');
 
 -- The hint for an unknown name.
 INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
