@@ -161,6 +161,6 @@ for my $file (sort { $floor{ folder($b) } <=> $floor{ folder($a) } || $a cmp $b 
 	  join ', ', map { sprintf '%s %d', $_, scalar @{ $uses{$file}{$_} } } sort keys %{ $uses{$file} // {} };
 }
 printf "\n%d files, %d arrows: %d up, %d sideways, %d cycles\n", scalar @sources, $arrows, $misdirected{up}, $misdirected{sideways}, scalar @cycles;
-print scalar @broad, " times a header includes one that declares functions: ", join(', ', @broad), "\n" if @broad;
+print scalar @broad, " times a header includes one that declares functions\n", map { "    $_\n" } @broad;
 print "$_\n" for @faults;
 exit(@faults ? 1 : 0);

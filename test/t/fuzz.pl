@@ -81,7 +81,7 @@ sub type_of
 {
 	my ($value) = @_;
 	return
-	    $value =~ /^(?:true|false)$/ ? 'boolean'
+		$value =~ /^(?:true|false)$/ ? 'boolean'
 	  : $value eq 'null' ? 'null'
 	  : $value =~ /^"/ ? 'string'
 	  : $value =~ /^\[/ ? 'array'
