@@ -47,8 +47,8 @@ endif
 # A build outside of the sources: PGXS makes no directories, and psql reads
 # setup.sql from the working directory.
 ifneq ($(abspath $(srcdir)),$(CURDIR))
-$(shell mkdir -p test $(dir $(OBJS)) && cp $(srcdir)/test/setup.sql test)
-EXTRA_CLEAN += src test
+$(shell mkdir -p expected test $(dir $(OBJS)); cp $(srcdir)/expected/* expected; cp $(srcdir)/test/setup.sql test)
+EXTRA_CLEAN += expected src test
 endif
 
 # Whole clusters, each made and stopped by its test.
@@ -67,6 +67,6 @@ dist:
 expected:
 	@accept() { for result in $$1/*.out; do \
 		test ! -e $$result || diff -uN $$2/$${result##*/} $$result || cp $$result $$2; done; }; \
-	accept results $(srcdir)/test/expected; accept output_iso/results $(srcdir)/test/isolation/expected
+	accept results $(srcdir)/expected; accept output_iso/results $(srcdir)/test/isolation/expected
 
 .PHONY: prove_installcheck dist expected

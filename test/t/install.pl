@@ -38,7 +38,7 @@ sub copy_sources
 {
 	my ($name) = @_;
 	mkdir "$tmp/$name" or die "$tmp/$name: $!";
-	my @parts = grep { -e } qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore instance_features.control doc include sql src test script);
+	my @parts = grep { -e } qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore instance_features.control doc expected include sql src test script);
 	system('cp', '-r', @parts, "$tmp/$name") == 0 or die;
 	find(sub { unlink if /\.(o|so|bc)$/ }, "$tmp/$name");
 	return "$tmp/$name";
