@@ -5,7 +5,7 @@
  *
  * include/instance_features.h says what they promise.  A handle is, in
  * TopMemoryContext, what the header shows of it and behind that a
- * FeatureAnswer, which has the question.
+ * FeatureLookup, which has the question.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 typedef struct ResolvedFeature
 {
 	InstanceFeature shown;
-	FeatureAnswer answer;
+	FeatureLookup answer;
 } ResolvedFeature;
 
 /*
@@ -36,9 +36,9 @@ check_question(const char *key, const char *instance_id)
 	if (key == NULL)
 		report_null_argument("feature");
 	if (instance_id == NULL)
-		instance_id = current_instance_id;
-	instance = instance_name(instance_id, strlen(instance_id));
-	check_scope_id(instance.id, instance.len);
+		instance_id = argument_instance_setting;
+	instance = scopename_instance(instance_id, strlen(instance_id));
+	argument_check_scope_id(instance.id, instance.len);
 	return instance;
 }
 
@@ -47,7 +47,7 @@ api_enabled(const char *key, const char *instance_id, bool missing_ok)
 {
 	ScopeName	instance = check_question(key, instance_id);
 
-	return find_enabled(key, strlen(key), &instance, missing_ok);
+	return lookup_enabled(key, strlen(key), &instance, missing_ok);
 }
 
 static InstanceFeature *
@@ -61,16 +61,16 @@ api_resolve(const char *key, const char *instance_id, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("key of a feature is too long: \"%s\"",
-						clip_name(key, key_length)),
+						error_clip_name(key, key_length)),
 				 errdetail("It has %d bytes, and at most %d are allowed.",
 						   key_length, MAX_KEY_LENGTH)));
 
 	feature = MemoryContextAlloc(TopMemoryContext, sizeof(ResolvedFeature));
 	feature->shown.generation = 0;
-	feature->shown.current_generation = &cache_generation;
+	feature->shown.current_generation = &generation_of_answers;
 	feature->shown.enabled = false;
-	ask(&feature->answer, key, key_length, instance.id,
-		instance_id ? instance.len : -1, missing_ok);
+	lookup_init(&feature->answer, key, key_length, instance.id,
+				instance_id ? instance.len : -1, missing_ok);
 	return &feature->shown;
 }
 
@@ -79,8 +79,8 @@ api_is_enabled(InstanceFeature *shown)
 {
 	ResolvedFeature *feature = (ResolvedFeature *) shown;
 
-	if (!answer_holds(&feature->answer))
-		(void) ask_again(&feature->answer);
+	if (!lookup_is_current(&feature->answer))
+		(void) lookup_refresh(&feature->answer);
 	shown->generation = feature->answer.generation;
 	shown->enabled = feature->answer.enabled;
 	return shown->enabled;
@@ -107,7 +107,7 @@ static const InstanceFeaturesApi api =
  * Called once, when the library is loaded.
  */
 void
-api_init(void)
+capi_init(void)
 {
 	void	  **variable;
 

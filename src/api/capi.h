@@ -8,6 +8,6 @@
 #ifndef INSTANCE_FEATURES_CAPI_H
 #define INSTANCE_FEATURES_CAPI_H
 
-extern void api_init(void);
+extern void capi_init(void);
 
 #endif							/* INSTANCE_FEATURES_CAPI_H */

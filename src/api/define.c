@@ -43,14 +43,14 @@ define_feature(PG_FUNCTION_ARGS)
 {
 	FeatureRow	row = {0};
 
-	check_argument_count(fcinfo, 6);
-	prevent_command("define_feature()");
-	row.key = text_argument_or_null(fcinfo, 0);
-	row.default_value = jsonb_argument_or_null(fcinfo, 1);
-	row.description = text_argument_or_null(fcinfo, 2);
-	row.json_name = text_argument_or_null(fcinfo, 3);
+	result_check_argument_count(fcinfo, 6);
+	change_prevent_command("define_feature()");
+	row.key = argument_text(fcinfo, 0);
+	row.default_value = argument_jsonb(fcinfo, 1);
+	row.description = argument_text(fcinfo, 2);
+	row.json_name = argument_text(fcinfo, 3);
 	row.value_type = enum_argument(fcinfo, 4);
-	row.allowed_values = jsonb_argument_or_null(fcinfo, 5);
+	row.allowed_values = argument_jsonb(fcinfo, 5);
 	row.stage = "experimental";
 	definition_complete(&row);
 	definition_create(&row);
@@ -65,12 +65,12 @@ alter_feature(PG_FUNCTION_ARGS)
 {
 	DefinitionChange change = {0};
 
-	check_argument_count(fcinfo, 4);
-	prevent_command("alter_feature()");
-	change.key = text_argument_or_null(fcinfo, 0);
-	change.default_value = jsonb_argument_or_null(fcinfo, 1);
-	change.description = text_argument_or_null(fcinfo, 2);
-	change.allowed_values = jsonb_argument_or_null(fcinfo, 3);
+	result_check_argument_count(fcinfo, 4);
+	change_prevent_command("alter_feature()");
+	change.key = argument_text(fcinfo, 0);
+	change.default_value = argument_jsonb(fcinfo, 1);
+	change.description = argument_text(fcinfo, 2);
+	change.allowed_values = argument_jsonb(fcinfo, 3);
 	if (change.key == NULL)
 		report_null_argument("feature");
 	if (change.default_value == NULL && change.description == NULL &&
@@ -92,9 +92,9 @@ set_feature_stage(PG_FUNCTION_ARGS)
 {
 	DefinitionChange change = {0};
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("set_feature_stage()");
-	change.key = text_argument_or_null(fcinfo, 0);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("set_feature_stage()");
+	change.key = argument_text(fcinfo, 0);
 	change.stage = enum_argument(fcinfo, 1);
 	if (change.key == NULL)
 		report_null_argument("feature");
@@ -112,12 +112,12 @@ drop_feature(PG_FUNCTION_ARGS)
 {
 	DefinitionChange change = {0};
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("drop_feature()");
-	change.key = text_argument_or_null(fcinfo, 0);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("drop_feature()");
+	change.key = argument_text(fcinfo, 0);
 	if (change.key == NULL)
 		report_null_argument("feature");
-	change.cascade = boolean_argument(fcinfo, 1, "cascade");
+	change.cascade = argument_boolean(fcinfo, 1, "cascade");
 	definition_drop(&change);
 	PG_RETURN_VOID();
 }

@@ -43,7 +43,7 @@ scope_error_callback(void *arg)
 	const ScopeDocument *document = arg;
 
 	if (document != NULL)
-		errcontext("document, %s", describe_scope(&document->name));
+		errcontext("document, %s", scopename_describe(&document->name));
 }
 
 /*
@@ -74,8 +74,8 @@ make_scope_document(ScopeName name, JsonbValue *features)
 static int
 compare_documents(const ListCell *a, const ListCell *b)
 {
-	return compare_scope_names(&((ScopeDocument *) lfirst(a))->name,
-							   &((ScopeDocument *) lfirst(b))->name);
+	return scopename_compare(&((ScopeDocument *) lfirst(a))->name,
+							 &((ScopeDocument *) lfirst(b))->name);
 }
 
 /*
@@ -99,7 +99,7 @@ parse_document_field(const char *field)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown field \"%s\" of the document",
-					clip_name(field, strlen(field))),
+					error_clip_name(field, strlen(field))),
 			 errhint("The fields are %s.", fields.data)));
 }
 
@@ -120,10 +120,10 @@ parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
 	{
 		char	   *id = pnstrdup(field.val.string.val, field.val.string.len);
 
-		check_scope_id(id, field.val.string.len);
+		argument_check_scope_id(id, field.val.string.len);
 		(void) JsonbIteratorNext(&it, value, true);
 		result = lappend(result,
-						 make_scope_document(make_scope_name(level, "", id),
+						 make_scope_document(scopename_make(level, "", id),
 											 value));
 	}
 	return result;
@@ -154,7 +154,7 @@ parse_document(const Jsonb *document)
 		(void) JsonbIteratorNext(&it, &value, true);
 		if (level_is_single(level))
 			result = lappend(result,
-							 make_scope_document(implicit_scope_name(level),
+							 make_scope_document(scopename_implicit(level),
 												 &value));
 		else
 			result = parse_scopes(result, level, &value);
@@ -212,9 +212,9 @@ plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
 	cache_refresh_definitions();
 	plan->sequence = scope->row.sequence;
 	plan->changes =
-		find_differences(settings,
-						 unset_all_others(parse_features(plan->features),
-										  settings));
+		change_find_differences(settings,
+								featurejson_unset_others(featurejson_parse(plan->features),
+														 settings));
 	return plan->changes;
 }
 
@@ -224,7 +224,7 @@ plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
 static void
 plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
 {
-	ScopeChain	chain = scope_chain(name);
+	ScopeChain	chain = argument_chain(name);
 	ScopeTuple	scope = {0};
 	List	   *settings = NIL;
 
@@ -232,13 +232,13 @@ plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
 	{
 		scope.stored = chain.scopes[0]->stored;
 		scope.row = chain.scopes[0]->row;
-		check_permission(name, &scope.row, PERMISSION_WRITE);
+		permission_check(name, &scope.row, PERMISSION_WRITE);
 		if (scope.stored)
-			settings = read_present_settings(name);
+			settings = change_read_settings(name);
 	}
 	else
 	{
-		if (!is_system_owner())
+		if (!permission_is_system_owner())
 			report_scope_not_found(name);
 		emit_change(rsinfo, name, NULL, 0);
 	}
@@ -263,12 +263,12 @@ apply_scope(const ScopeDocument *document, bool dry_run,
 		plan_dry_run(name, &plan, rsinfo);
 	else
 	{
-		while (!try_change_scope(name, PERMISSION_WRITE, LockWaitBlock,
+		while (!change_try_scope(name, PERMISSION_WRITE, LockWaitBlock,
 								 plan_apply, &plan, &details))
 		{
-			if (!is_system_owner())
+			if (!permission_is_system_owner())
 				report_scope_not_found(name);
-			if (create_scope(name, GetUserId(), &details))
+			if (scope_create(name, GetUserId(), &details))
 				emit_change(rsinfo, name, NULL, 0);
 		}
 	}
@@ -292,14 +292,14 @@ apply_features(PG_FUNCTION_ARGS)
 	ErrorContextCallback error_context;
 	ListCell   *lc;
 
-	check_argument_count(fcinfo, 2);
-	dry_run = boolean_argument(fcinfo, 1, "dry_run");
+	result_check_argument_count(fcinfo, 2);
+	dry_run = argument_boolean(fcinfo, 1, "dry_run");
 	if (!dry_run)
-		prevent_command("apply_features()");
+		change_prevent_command("apply_features()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("document");
 	documents = parse_document(PG_GETARG_JSONB_P(0));
-	rsinfo = begin_result_set(fcinfo, change_types, lengthof(change_types));
+	rsinfo = result_begin_set(fcinfo, change_types, lengthof(change_types));
 
 	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									  "instance_features scope",
@@ -321,7 +321,7 @@ apply_features(PG_FUNCTION_ARGS)
 			current = lfirst(lc);
 			error_context.arg = current;
 			if (round == 0)
-				(void) parse_features(current->features);
+				(void) featurejson_parse(current->features);
 			else
 				apply_scope(current, dry_run, rsinfo);
 			MemoryContextSwitchTo(caller_cxt);
@@ -342,7 +342,7 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 	ListCell   *lc;
 
 	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);
-	foreach(lc, read_settings(snapshot, name))
+	foreach(lc, tableread_settings(snapshot, name))
 	{
 		const SettingRow *setting = lfirst(lc);
 		int			feature = definition_find(setting->feature,
@@ -369,16 +369,16 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 static List *
 scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)
 {
-	ScopeName	implicit = implicit_scope_name(level);
-	List	   *names = read_scope_names(snapshot);
+	ScopeName	implicit = scopename_implicit(level);
+	List	   *names = tableread_scope_names(snapshot);
 	List	   *result = NIL;
 	ListCell   *lc;
 	ScopeRow	row;
 
-	if (implicit.id != NULL && !read_scope(snapshot, &implicit, &row, NULL))
+	if (implicit.id != NULL && !tableread_scope(snapshot, &implicit, &row, NULL))
 	{
-		names = lappend(names, copy_scope_name(&implicit));
-		list_sort(names, compare_scope_cells);
+		names = lappend(names, scopename_copy(&implicit));
+		list_sort(names, scopename_compare_cells);
 	}
 	foreach(lc, names)
 	{
@@ -388,8 +388,8 @@ scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)
 		if (name->level != level)
 			continue;
 		memset(&row, 0, sizeof(row));
-		(void) read_scope(snapshot, name, &row, NULL);
-		if (!scope_row_is_dropped(name, &row) && (everything || may_change_scope(name, &row)))
+		(void) tableread_scope(snapshot, name, &row, NULL);
+		if (!scope_row_is_dropped(name, &row) && (everything || permission_may_change(name, &row)))
 			result = lappend(result, lfirst(lc));
 	}
 
@@ -402,12 +402,12 @@ scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)
 Datum
 export_features(PG_FUNCTION_ARGS)
 {
-	bool		everything = is_system_owner();
+	bool		everything = permission_is_system_owner();
 	JsonbBuilder builder = {0};
 	Snapshot	snapshot;
 
 	cache_refresh_definitions();
-	snapshot = begin_read();
+	snapshot = scan_begin();
 	push_jsonb(&builder, WJB_BEGIN_OBJECT, NULL);
 	for (int level = 0; level < NUM_LEVELS; level++)
 	{
@@ -432,6 +432,6 @@ export_features(PG_FUNCTION_ARGS)
 			push_jsonb(&builder, WJB_END_OBJECT, NULL);
 	}
 	push_jsonb(&builder, WJB_END_OBJECT, NULL);
-	end_read(snapshot);
+	scan_end(snapshot);
 	return JsonbPGetDatum(JsonbValueToJsonb(builder.result));
 }

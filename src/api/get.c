@@ -45,11 +45,11 @@ PG_FUNCTION_INFO_V1(instance_features_stats);
 static Datum
 get_features(FunctionCallInfo fcinfo, const ScopeName *name)
 {
-	bool		inheritance = boolean_argument(fcinfo, 0, "inheritance");
-	ReturnSetInfo *rsinfo = begin_states(fcinfo);
-	ScopeChain	chain = find_chain(name);
+	bool		inheritance = argument_boolean(fcinfo, 0, "inheritance");
+	ReturnSetInfo *rsinfo = result_begin_states(fcinfo);
+	ScopeChain	chain = argument_find_chain(name);
 
-	read_states(&chain, inheritance, emit_state, rsinfo);
+	states_read(&chain, inheritance, result_emit_state, rsinfo);
 	return (Datum) 0;
 }
 
@@ -61,8 +61,8 @@ get_instance_features(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 
-	check_argument_count(fcinfo, 2);
-	name = instance_argument(fcinfo, 1);
+	result_check_argument_count(fcinfo, 2);
+	name = argument_instance(fcinfo, 1);
 	return get_features(fcinfo, &name);
 }
 
@@ -72,17 +72,17 @@ get_instance_features(PG_FUNCTION_ARGS)
 Datum
 get_system_features(PG_FUNCTION_ARGS)
 {
-	check_argument_count(fcinfo, 1);
-	return get_features(fcinfo, &system_scope_name);
+	result_check_argument_count(fcinfo, 1);
+	return get_features(fcinfo, &scopename_system);
 }
 
 static Datum
 get_feature_details(FunctionCallInfo fcinfo, const ScopeName *name)
 {
-	ScopeRow	row = find_scope_row(name);
-	FeatureDetails details = scope_details(name, &row);
+	ScopeRow	row = argument_find_scope_row(name);
+	FeatureDetails details = result_scope_details(name, &row);
 
-	return details_datum(fcinfo, &details);
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -93,8 +93,8 @@ get_instance_feature_details(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 
-	check_argument_count(fcinfo, 1);
-	name = instance_argument(fcinfo, 0);
+	result_check_argument_count(fcinfo, 1);
+	name = argument_instance(fcinfo, 0);
 	return get_feature_details(fcinfo, &name);
 }
 
@@ -104,7 +104,7 @@ get_instance_feature_details(PG_FUNCTION_ARGS)
 Datum
 get_system_feature_details(PG_FUNCTION_ARGS)
 {
-	return get_feature_details(fcinfo, &system_scope_name);
+	return get_feature_details(fcinfo, &scopename_system);
 }
 
 /*
@@ -150,7 +150,7 @@ same_bytes(const char *a, const char *b, int len)
  * Whether the question to which "answer" is one is that of the arguments.
  */
 static inline bool
-same_question(const FeatureAnswer *answer, FunctionCallInfo fcinfo,
+same_question(const FeatureLookup *answer, FunctionCallInfo fcinfo,
 			  const text *key)
 {
 	const text *id;
@@ -172,23 +172,23 @@ same_question(const FeatureAnswer *answer, FunctionCallInfo fcinfo,
 static bool
 answer_arguments(FunctionCallInfo fcinfo, const text *key)
 {
-	FeatureAnswer *answer = fcinfo->flinfo->fn_extra;
+	FeatureLookup *answer = fcinfo->flinfo->fn_extra;
 	int			key_length = VARSIZE_ANY_EXHDR(key);
-	ScopeName	instance = instance_argument(fcinfo, 1);
+	ScopeName	instance = argument_instance(fcinfo, 1);
 
 	/* No feature has such a key, unless a constraint was dropped. */
 	if (key_length > MAX_KEY_LENGTH)
-		return find_enabled(VARDATA_ANY(key), key_length, &instance, false);
+		return lookup_enabled(VARDATA_ANY(key), key_length, &instance, false);
 
 	if (answer == NULL)
 	{
 		answer = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
-									sizeof(FeatureAnswer));
+									sizeof(FeatureLookup));
 		fcinfo->flinfo->fn_extra = answer;
 	}
-	ask(answer, VARDATA_ANY(key), key_length, instance.id,
-		PG_ARGISNULL(1) ? -1 : instance.len, false);
-	return ask_again(answer);
+	lookup_init(answer, VARDATA_ANY(key), key_length, instance.id,
+				PG_ARGISNULL(1) ? -1 : instance.len, false);
+	return lookup_refresh(answer);
 }
 
 /*
@@ -197,16 +197,16 @@ answer_arguments(FunctionCallInfo fcinfo, const text *key)
 Datum
 feature_enabled(PG_FUNCTION_ARGS)
 {
-	FeatureAnswer *answer = fcinfo->flinfo->fn_extra;
+	FeatureLookup *answer = fcinfo->flinfo->fn_extra;
 	text	   *key;
 
 	if (answer == NULL)
-		check_argument_count(fcinfo, 2);
+		result_check_argument_count(fcinfo, 2);
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
 	key = get_text_argument(fcinfo, 0);
 
-	if (answer != NULL && answer_holds(answer) &&
+	if (answer != NULL && lookup_is_current(answer) &&
 		same_question(answer, fcinfo, key))
 	{
 		cache_count_hit();
@@ -227,14 +227,14 @@ find_state(FunctionCallInfo fcinfo, FeatureState *state)
 	ScopeChain	chain;
 	int			feature;
 
-	check_argument_count(fcinfo, 2);
+	result_check_argument_count(fcinfo, 2);
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
-	name = instance_argument(fcinfo, 1);
+	name = argument_instance(fcinfo, 1);
 	key = PG_GETARG_TEXT_PP(0);
-	chain = find_chain(&name);
+	chain = argument_find_chain(&name);
 	feature = definition_find(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-	require_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	argument_require_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	effective_state(&chain, feature, state);
 }
 
@@ -324,7 +324,7 @@ instance_features_stats(PG_FUNCTION_ARGS)
 
 	values[0] = Int64GetDatum(cache_stats.hits);
 	values[1] = Int64GetDatum(cache_stats.loads);
-	values[2] = Int64GetDatum(invalidation_count);
+	values[2] = Int64GetDatum(generation_invalidations);
 	values[3] = Int64GetDatum(entries);
 	values[4] = Int64GetDatum(bytes);
 	return result_row(fcinfo, types, lengthof(types), values, nulls);

@@ -64,16 +64,16 @@ emit_event(const EventRow *event, void *arg)
 static Datum
 feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
 {
-	ScopeRow	row = find_scope_row(name);
+	ScopeRow	row = argument_find_scope_row(name);
 	ReturnSetInfo *rsinfo;
 	Snapshot	snapshot;
 
-	check_permission(name, &row, PERMISSION_WRITE);
+	permission_check(name, &row, PERMISSION_WRITE);
 
-	rsinfo = begin_result_set(fcinfo, event_types, lengthof(event_types));
-	snapshot = begin_read();
-	foreach_event(snapshot, name, emit_event, rsinfo);
-	end_read(snapshot);
+	rsinfo = result_begin_set(fcinfo, event_types, lengthof(event_types));
+	snapshot = scan_begin();
+	tableread_foreach_event(snapshot, name, emit_event, rsinfo);
+	scan_end(snapshot);
 	return (Datum) 0;
 }
 
@@ -85,8 +85,8 @@ instance_feature_history(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 
-	check_argument_count(fcinfo, 1);
-	name = instance_argument(fcinfo, 0);
+	result_check_argument_count(fcinfo, 1);
+	name = argument_instance(fcinfo, 0);
 
 	return feature_history(fcinfo, &name);
 }
@@ -97,7 +97,7 @@ instance_feature_history(PG_FUNCTION_ARGS)
 Datum
 system_feature_history(PG_FUNCTION_ARGS)
 {
-	return feature_history(fcinfo, &system_scope_name);
+	return feature_history(fcinfo, &scopename_system);
 }
 
 /*
@@ -113,18 +113,18 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo;
 	ListCell   *lc;
 
-	check_argument_count(fcinfo, 2);
-	name = instance_argument(fcinfo, 1);
+	result_check_argument_count(fcinfo, 2);
+	name = argument_instance(fcinfo, 1);
 	if (PG_ARGISNULL(0))
 		report_null_argument("at");
 	at = PG_GETARG_TIMESTAMPTZ(0);
-	row = find_scope_row(&name);
-	check_permission(&name, &row, PERMISSION_WRITE);
+	row = argument_find_scope_row(&name);
+	permission_check(&name, &row, PERMISSION_WRITE);
 	if (row.creation_date != NO_DATE && at < row.creation_date)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("%s did not exist at %s",
-						describe_scope(&name),
+						scopename_describe(&name),
 						timestamptz_to_str(at)),
 				 errdetail("It was created at %s.",
 						   timestamptz_to_str(row.creation_date))));
@@ -134,10 +134,10 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("%s had no feature settings at %s",
-						describe_scope(&name),
+						scopename_describe(&name),
 						timestamptz_to_str(at))));
 
-	rsinfo = begin_states(fcinfo);
+	rsinfo = result_begin_states(fcinfo);
 	foreach(lc, settings)
 	{
 		const SettingRow *setting = lfirst(lc);
@@ -150,7 +150,7 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 			.change_date = setting->change_date
 		};
 
-		emit_state(&state, rsinfo);
+		result_emit_state(&state, rsinfo);
 	}
 	return (Datum) 0;
 }
@@ -204,7 +204,7 @@ plan_revert(const ScopeName *name, const ScopeTuple *scope, List *settings,
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("%s has no event %lld",
-						describe_scope(name), (long long) sequence),
+						scopename_describe(name), (long long) sequence),
 				 errdetail("Its last event is %lld.",
 						   (long long) scope->row.sequence)));
 
@@ -214,10 +214,10 @@ plan_revert(const ScopeName *name, const ScopeTuple *scope, List *settings,
 		const SettingRow *setting = lfirst(lc);
 
 		if (can_be_restored(setting))
-			requested = lappend(requested, make_change(setting->feature,
-													   setting->value));
+			requested = lappend(requested, featurejson_make_change(setting->feature,
+																   setting->value));
 	}
-	return find_differences(settings, unset_all_others(requested, settings));
+	return change_find_differences(settings, featurejson_unset_others(requested, settings));
 }
 
 /*
@@ -230,9 +230,9 @@ revert_instance_features(PG_FUNCTION_ARGS)
 	int64		sequence;
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("revert_instance_features()");
-	name = instance_argument(fcinfo, 1);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("revert_instance_features()");
+	name = argument_instance(fcinfo, 1);
 	if (PG_ARGISNULL(0))
 		report_null_argument("sequence");
 	sequence = PG_GETARG_INT64(0);
@@ -243,7 +243,7 @@ revert_instance_features(PG_FUNCTION_ARGS)
 
 	details = change_scope(&name, PERMISSION_WRITE, LockWaitBlock,
 						   plan_revert, &sequence);
-	return details_datum(fcinfo, &details);
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -259,18 +259,18 @@ purge_feature_events(PG_FUNCTION_ARGS)
 	int64		deleted = 0;
 	ListCell   *lc;
 
-	check_argument_count(fcinfo, 1);
-	prevent_command("purge_feature_events()");
+	result_check_argument_count(fcinfo, 1);
+	change_prevent_command("purge_feature_events()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("before");
 	before = PG_GETARG_TIMESTAMPTZ(0);
-	check_system_permission(PERMISSION_SYSTEM_DELETE);
+	permission_check_system(PERMISSION_SYSTEM_DELETE);
 	if (TIMESTAMP_IS_NOBEGIN(before))
 		PG_RETURN_INT64(0);
 
-	snapshot = begin_read();
-	names = read_scope_names(snapshot);
-	end_read(snapshot);
+	snapshot = scan_begin();
+	names = tableread_scope_names(snapshot);
+	scan_end(snapshot);
 	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									  "instance_features scope",
 									  ALLOCSET_DEFAULT_SIZES);

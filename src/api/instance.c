@@ -50,18 +50,18 @@ create_instance(PG_FUNCTION_ARGS)
 	ScopeRow	nobody = {0};
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("create_instance()");
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("create_instance()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("instance_id");
-	name = instance_argument(fcinfo, 0);
+	name = argument_instance(fcinfo, 0);
 
-	check_permission(&name, &nobody, PERMISSION_SYSTEM_WRITE);
-	if (!create_scope(&name,
+	permission_check(&name, &nobody, PERMISSION_SYSTEM_WRITE);
+	if (!scope_create(&name,
 					  PG_ARGISNULL(1) ? GetUserId() : role_argument(fcinfo, 1),
 					  &details))
 		report_scope_exists(&name);
-	return details_datum(fcinfo, &details);
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -72,13 +72,13 @@ drop_instance(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 
-	check_argument_count(fcinfo, 1);
-	prevent_command("drop_instance()");
+	result_check_argument_count(fcinfo, 1);
+	change_prevent_command("drop_instance()");
 	if (PG_ARGISNULL(0))
 		report_null_argument("instance_id");
-	name = instance_argument(fcinfo, 0);
+	name = argument_instance(fcinfo, 0);
 
-	drop_scope(&name);
+	scope_drop(&name);
 	PG_RETURN_VOID();
 }
 
@@ -95,12 +95,12 @@ alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 		report_null_argument("owner");
 
 	/* All that can be wrong, before any lock. */
-	row = find_scope_row(name);
-	check_permission(name, &row, PERMISSION_WRITE);
+	row = argument_find_scope_row(name);
+	permission_check(name, &row, PERMISSION_WRITE);
 	owner = role_argument(fcinfo, argno);
-	check_new_owner(name, &row, owner);
+	permission_check_new_owner(name, &row, owner);
 
-	give_scope(name, owner);
+	scope_give(name, owner);
 }
 
 /*
@@ -109,9 +109,9 @@ alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 Datum
 alter_system_owner(PG_FUNCTION_ARGS)
 {
-	check_argument_count(fcinfo, 1);
-	prevent_command("alter_system_owner()");
-	alter_owner(fcinfo, &system_scope_name, 0);
+	result_check_argument_count(fcinfo, 1);
+	change_prevent_command("alter_system_owner()");
+	alter_owner(fcinfo, &scopename_system, 0);
 	PG_RETURN_VOID();
 }
 
@@ -123,9 +123,9 @@ alter_instance_owner(PG_FUNCTION_ARGS)
 {
 	ScopeName	name;
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("alter_instance_owner()");
-	name = instance_argument(fcinfo, 1);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("alter_instance_owner()");
+	name = argument_instance(fcinfo, 1);
 	alter_owner(fcinfo, &name, 0);
 	PG_RETURN_VOID();
 }

@@ -43,7 +43,7 @@ _PG_init(void)
 	DefineCustomStringVariable("instance_features.instance_id",
 							   "Sets the current instance.",
 							   "Functions called without an instance id are about this instance.",
-							   &current_instance_id,
+							   &argument_instance_setting,
 							   level_infos[LEVEL_INSTANCE].implicit_id,
 							   PGC_USERSET,
 							   0,
@@ -75,7 +75,7 @@ _PG_init(void)
 	DefineCustomIntVariable("instance_features.max_value_size",
 							"Sets the largest size of a feature's value.",
 							"It holds for values that are set, for defaults, and for lists of allowed values.",
-							&max_value_size,
+							&value_max_size,
 							64,
 							1,
 							MAX_MAX_VALUE_SIZE,
@@ -87,7 +87,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("instance_features");
 
 	generation_init();
-	api_init();
+	capi_init();
 	notify_init();
 }
 

@@ -71,7 +71,7 @@ push_details(JsonbBuilder *state, const FeatureDetails *details)
 		StringInfoData date;
 
 		initStringInfo(&date);
-		append_rfc3339(&date, details->change_date);
+		timeformat_append_rfc3339(&date, details->change_date);
 		push_string_field(state, "changeDate", date.data);
 	}
 	push_string_field(state, "resourceOwner", details->resource_owner);
@@ -181,25 +181,25 @@ dispatch_request(const ServiceRequest *request, const Jsonb *body)
 	JsonbBuilder state = {0};
 	FeatureDetails details;
 
-	name = level_is_single(request->level) ? system_scope_name :
-		current_instance();
+	name = level_is_single(request->level) ? scopename_system :
+		argument_current_instance();
 
 	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (request->method == METHOD_GET)
 	{
-		ScopeChain	chain = find_chain(&name);
+		ScopeChain	chain = argument_find_chain(&name);
 
-		details = scope_details(&name, &chain.scopes[0]->row);
+		details = result_scope_details(&name, &chain.scopes[0]->row);
 		push_details(&state, &details);
-		read_states(&chain, request->inheritance, push_state, &state);
+		states_read(&chain, request->inheritance, push_state, &state);
 	}
 	else
 	{
-		prevent_command(service_method_name(request->method));
+		change_prevent_command(servicerequest_method_name(request->method));
 		if (request->method == METHOD_PUT)
-			details = set_features(&name, body, NULL);
+			details = change_set_features(&name, body, NULL);
 		else
-			details = reset_features(&name, NULL);
+			details = change_reset_features(&name, NULL);
 		push_details(&state, &details);
 	}
 	push_jsonb(&state, WJB_END_OBJECT, NULL);
@@ -222,14 +222,14 @@ handle_request(const char *method, const char *path, const Jsonb *body,
 	MemoryContextSwitchTo(caller_cxt);
 	PG_TRY();
 	{
-		ServiceRequest request = parse_service_request(method, path);
+		ServiceRequest request = servicerequest_parse(method, path);
 
 		if (request.method == METHOD_OTHER)
 		{
 			*status = method_not_allowed;
 			response = error_body(status->grpc, "0A000",
 								  psprintf("method \"%s\" is not allowed",
-										   clip_name(method, strlen(method))),
+										   error_clip_name(method, strlen(method))),
 								  "The path has the methods GET, PUT and DELETE.");
 		}
 		else
@@ -254,10 +254,10 @@ handle_request(const char *method, const char *path, const Jsonb *body,
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_cxt);
 		CurrentResourceOwner = caller_owner;
-		if (sqlstate_must_propagate(edata->sqlerrcode))
+		if (error_must_propagate(edata->sqlerrcode))
 			ReThrowError(edata);
 
-		*status = status_of_sqlstate(edata->sqlerrcode);
+		*status = error_service_status(edata->sqlerrcode);
 		if (status->http == HTTP_INTERNAL_ERROR)
 		{
 			log_internal_error(edata);
@@ -294,7 +294,7 @@ feature_service(PG_FUNCTION_ARGS)
 	ServiceStatus status;
 	Jsonb	   *response;
 
-	check_argument_count(fcinfo, 3);
+	result_check_argument_count(fcinfo, 3);
 	response = handle_request(text_argument_or_empty(fcinfo, 0),
 							  text_argument_or_empty(fcinfo, 1),
 							  PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2),

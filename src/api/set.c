@@ -24,12 +24,12 @@ set_system_features(PG_FUNCTION_ARGS)
 {
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("set_system_features()");
-	details = set_features(&system_scope_name,
-						   jsonb_argument_or_null(fcinfo, 0),
-						   sequence_argument(fcinfo, 1));
-	return details_datum(fcinfo, &details);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("set_system_features()");
+	details = change_set_features(&scopename_system,
+								  argument_jsonb(fcinfo, 0),
+								  argument_sequence(fcinfo, 1));
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -41,12 +41,12 @@ set_instance_features(PG_FUNCTION_ARGS)
 	ScopeName	name;
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 3);
-	prevent_command("set_instance_features()");
-	name = instance_argument(fcinfo, 1);
-	details = set_features(&name, jsonb_argument_or_null(fcinfo, 0),
-						   sequence_argument(fcinfo, 2));
-	return details_datum(fcinfo, &details);
+	result_check_argument_count(fcinfo, 3);
+	change_prevent_command("set_instance_features()");
+	name = argument_instance(fcinfo, 1);
+	details = change_set_features(&name, argument_jsonb(fcinfo, 0),
+								  argument_sequence(fcinfo, 2));
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -57,10 +57,10 @@ reset_system_features(PG_FUNCTION_ARGS)
 {
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 1);
-	prevent_command("reset_system_features()");
-	details = reset_features(&system_scope_name, sequence_argument(fcinfo, 0));
-	return details_datum(fcinfo, &details);
+	result_check_argument_count(fcinfo, 1);
+	change_prevent_command("reset_system_features()");
+	details = change_reset_features(&scopename_system, argument_sequence(fcinfo, 0));
+	return result_details(fcinfo, &details);
 }
 
 /*
@@ -72,9 +72,9 @@ reset_instance_features(PG_FUNCTION_ARGS)
 	ScopeName	name;
 	FeatureDetails details;
 
-	check_argument_count(fcinfo, 2);
-	prevent_command("reset_instance_features()");
-	name = instance_argument(fcinfo, 0);
-	details = reset_features(&name, sequence_argument(fcinfo, 1));
-	return details_datum(fcinfo, &details);
+	result_check_argument_count(fcinfo, 2);
+	change_prevent_command("reset_instance_features()");
+	name = argument_instance(fcinfo, 0);
+	details = change_reset_features(&name, argument_sequence(fcinfo, 1));
+	return result_details(fcinfo, &details);
 }

@@ -33,20 +33,20 @@ PG_FUNCTION_INFO_V1(track_changes);
 static void
 check_scope_row(Relation rel, HeapTuple tuple)
 {
-	char	   *level = get_text_column(tuple, Anum_scope_level, rel);
-	char	   *id = get_text_column(tuple, Anum_scope_id, rel);
+	char	   *level = row_get_text(tuple, Anum_scope_level, rel);
+	char	   *id = row_get_text(tuple, Anum_scope_id, rel);
 	const char *broken;
 	ScopeName	name;
 	ScopeRow	row;
 
-	broken = scope_name_violation(level,
-								  get_text_column(tuple, Anum_scope_instance_id,
-												  rel),
-								  id);
-	get_scope_row(tuple, rel, &row);
-	if (row.dropped && (!get_scope_name(tuple, rel, &name) ||
+	broken = scopename_violation(level,
+								 row_get_text(tuple, Anum_scope_instance_id,
+											  rel),
+								 id);
+	row_get_scope(tuple, rel, &row);
+	if (row.dropped && (!row_get_scope_name(tuple, rel, &name) ||
 						level_is_single(name.level) ||
-						!scope_exists_implicitly(&name)))
+						!scopename_is_implicit(&name)))
 		broken = "Only an instance that exists implicitly has a row when it is dropped.";
 	if (row.sequence < 0)
 		broken = "The sequence must not be negative.";
@@ -60,9 +60,9 @@ check_scope_row(Relation rel, HeapTuple tuple)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("invalid row for table \"%s.%s\": level \"%s\", id \"%s\"",
-						EXTENSION_SCHEMA, table_name(TABLE_SCOPE),
-						clip_name(level, strlen(level)),
-						clip_name(id, strlen(id))),
+						EXTENSION_SCHEMA, tableshape_name(TABLE_SCOPE),
+						error_clip_name(level, strlen(level)),
+						error_clip_name(id, strlen(id))),
 				 errdetail_internal("%s", broken)));
 }
 
@@ -77,25 +77,25 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 	ScopeRow	row;
 	bool		renamed = false;
 
-	if (old != NULL && get_scope_name(old, rel, &name))
+	if (old != NULL && row_get_scope_name(old, rel, &name))
 	{
 		ScopeName	new_name;
 
-		renamed = new != NULL && (!get_scope_name(new, rel, &new_name) ||
-								  compare_scope_names(&name, &new_name) != 0);
+		renamed = new != NULL && (!row_get_scope_name(new, rel, &new_name) ||
+								  scopename_compare(&name, &new_name) != 0);
 		if (new == NULL || renamed)
 		{
-			get_scope_row(old, rel, &row);
+			row_get_scope(old, rel, &row);
 			notify_existence(&name, row.sequence, GetCurrentTimestamp());
 		}
 	}
-	if (new != NULL && get_scope_name(new, rel, &name))
+	if (new != NULL && row_get_scope_name(new, rel, &name))
 	{
 		ScopeRow	old_row = {0};
 
-		get_scope_row(new, rel, &row);
+		row_get_scope(new, rel, &row);
 		if (old != NULL)
-			get_scope_row(old, rel, &old_row);
+			row_get_scope(old, rel, &old_row);
 
 		/* The first change of an implicit scope inserts its row. */
 		if (renamed || (old == NULL ? row.sequence == 0 :
@@ -113,17 +113,17 @@ notify_setting_row(Relation rel, HeapTuple tuple)
 {
 	ScopeName	name;
 
-	if (tuple != NULL && get_scope_name(tuple, rel, &name))
-		notify_feature(&name, get_text_column(tuple, Anum_setting_feature,
-											  rel));
+	if (tuple != NULL && row_get_scope_name(tuple, rel, &name))
+		notify_feature(&name, row_get_text(tuple, Anum_setting_feature,
+										   rel));
 }
 
 static void
 notify_definition_row(Relation rel, HeapTuple tuple)
 {
 	if (tuple != NULL)
-		notify_feature(&system_scope_name,
-					   get_text_column(tuple, Anum_feature_key, rel));
+		notify_feature(&scopename_system,
+					   row_get_text(tuple, Anum_feature_key, rel));
 }
 
 /*
@@ -153,17 +153,17 @@ track_changes(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BEFORE(event))
 	{
-		write_begins();
+		generation_write_begins();
 		return PointerGetDatum(new != NULL ? new : old);
 	}
 
 	/* Somebody may have put the trigger on another table, or altered ours. */
-	if (!find_table_by_oid(RelationGetRelid(rel), &table))
+	if (!tables_find_by_oid(RelationGetRelid(rel), &table))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("function \"%s\" cannot be a trigger of table \"%s\"",
 						"track_changes", RelationGetRelationName(rel))));
-	table_close(open_table(table, NoLock), NoLock);
+	table_close(tables_open(table, NoLock), NoLock);
 
 	if (!TRIGGER_FIRED_FOR_ROW(event))
 		notify_everything();
@@ -188,7 +188,7 @@ track_changes(PG_FUNCTION_ARGS)
 				break;
 		}
 	}
-	write_ends(table == TABLE_FEATURE);
+	generation_write_ends(table == TABLE_FEATURE);
 
 	/* An AFTER trigger's result is ignored. */
 	return PointerGetDatum(NULL);

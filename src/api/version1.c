@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(instance_features_invalidate);
 static void
 report_version1(const char *name)
 {
-	table_close(open_table(TABLE_SCOPE, AccessShareLock), AccessShareLock);
+	table_close(tables_open(TABLE_SCOPE, AccessShareLock), AccessShareLock);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_FUNCTION),
 			 errmsg("function \"%s\" belongs to version 1 of extension \"%s\"",

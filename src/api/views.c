@@ -37,7 +37,7 @@ builtin_features(PG_FUNCTION_ARGS)
 	static const Oid types[] = {
 		TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID
 	};
-	ReturnSetInfo *rsinfo = begin_result_set(fcinfo, types, lengthof(types));
+	ReturnSetInfo *rsinfo = result_begin_set(fcinfo, types, lengthof(types));
 
 	for (int i = 0; i < NUM_BUILTIN_FEATURES; i++)
 	{
@@ -76,8 +76,8 @@ altered_tables(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < NUM_TABLES; i++)
 	{
-		Relation	rel = table_open(table_oid(i), AccessShareLock);
-		const char *problem = table_shape_problem(rel, i);
+		Relation	rel = table_open(tables_oid(i), AccessShareLock);
+		const char *problem = tableshape_problem(rel, i);
 
 		if (problem != NULL)
 		{
@@ -86,7 +86,7 @@ altered_tables(PG_FUNCTION_ARGS)
 
 			value = CStringGetTextDatum(psprintf("Table %s.%s: %s",
 												 EXTENSION_SCHEMA,
-												 table_name(i), problem));
+												 tableshape_name(i), problem));
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, &value,
 								 &isnull);
 		}
@@ -107,14 +107,14 @@ effective_owner(PG_FUNCTION_ARGS)
 	Oid			owner;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
-		!parse_level(text_to_cstring(PG_GETARG_TEXT_PP(0)), &level))
+		!level_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &level))
 		PG_RETURN_NULL();
-	name = make_scope_name(level, "", text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	name = scopename_make(level, "", text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	row.has_owner = !PG_ARGISNULL(2);
 	if (row.has_owner)
 		row.owner = *PG_GETARG_SCOPE_OWNER_P(2);
 
-	owner = scope_owner_of(&name, &row);
+	owner = permission_owner_of(&name, &row);
 	if (!OidIsValid(owner))
 		PG_RETURN_NULL();
 	PG_RETURN_OID(owner);
@@ -127,7 +127,7 @@ Datum
 sees_all(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
-				   is_system_owner());
+				   permission_is_system_owner());
 }
 
 /*

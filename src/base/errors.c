@@ -51,7 +51,7 @@ static const ServiceStatus internal_error = {HTTP_INTERNAL_ERROR, GRPC_INTERNAL}
  * The HTTP status and gRPC code that answer an error.
  */
 ServiceStatus
-status_of_sqlstate(int sqlstate)
+error_service_status(int sqlstate)
 {
 	for (int i = 0; i < lengthof(service_statuses); i++)
 	{
@@ -68,7 +68,7 @@ status_of_sqlstate(int sqlstate)
  * intervention).
  */
 bool
-sqlstate_must_propagate(int sqlstate)
+error_must_propagate(int sqlstate)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
@@ -81,7 +81,7 @@ sqlstate_must_propagate(int sqlstate)
  * one is cut at a character's end.
  */
 char *
-clip_name(const char *name, int len)
+error_clip_name(const char *name, int len)
 {
 	int			clipped = pg_mbcliplen(name, len, 200);
 
@@ -95,7 +95,7 @@ report_scope_not_found(const ScopeName *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("%s does not exist", describe_scope(name))));
+			 errmsg("%s does not exist", scopename_describe(name))));
 }
 
 void
@@ -103,7 +103,7 @@ report_no_settings(const ScopeName *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("%s has no feature settings", describe_scope(name)),
+			 errmsg("%s has no feature settings", scopename_describe(name)),
 			 errhint("Read it with inheritance to get the effective values.")));
 }
 
@@ -112,7 +112,7 @@ report_scope_exists(const ScopeName *name)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("%s already exists", describe_scope(name))));
+			 errmsg("%s already exists", scopename_describe(name))));
 }
 
 /*
@@ -123,7 +123,7 @@ report_unknown_feature(const char *key, int len, const char *nearest)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("feature \"%s\" does not exist", clip_name(key, len)),
+			 errmsg("feature \"%s\" does not exist", error_clip_name(key, len)),
 			 nearest ? errhint("Perhaps you meant \"%s\".", nearest) : 0));
 }
 
@@ -164,7 +164,7 @@ report_sequence_mismatch(const ScopeName *name, int64 sequence,
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("sequence of %s is %lld, not %lld as expected",
-					describe_scope(name),
+					scopename_describe(name),
 					(long long) sequence, (long long) expected),
 			 errhint("Read the features again, then repeat the change with their sequence.")));
 }
@@ -181,7 +181,7 @@ report_rows_without_scope(const ScopeName *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("%s has settings or events, but no row in table \"%s\"",
-					describe_scope(name), "instance_features.scope"),
+					scopename_describe(name), "instance_features.scope"),
 			 errdetail("They would come into force with the row."),
 			 errhint("Restore the row, or use DELETE FROM instance_features.setting WHERE level = %s AND scope_id = %s, and the same for instance_features.event.",
 					 quote_literal_cstr(level_name(name->level)),

@@ -23,11 +23,11 @@ typedef struct ServiceStatus
 	int			grpc;
 } ServiceStatus;
 
-extern ServiceStatus status_of_sqlstate(int sqlstate);
-extern bool sqlstate_must_propagate(int sqlstate);
+extern ServiceStatus error_service_status(int sqlstate);
+extern bool error_must_propagate(int sqlstate);
 
 /* 200 bytes of a caller's name are enough to recognize it in a message. */
-extern char *clip_name(const char *name, int len);
+extern char *error_clip_name(const char *name, int len);
 
 pg_noreturn extern void report_scope_not_found(const ScopeName *name);
 pg_noreturn extern void report_no_settings(const ScopeName *name);

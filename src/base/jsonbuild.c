@@ -109,7 +109,7 @@ json_describe(const JsonbContainer *value)
 	char	   *text = JsonbToCString(NULL, unconstify(JsonbContainer *, value),
 									  -1);
 
-	return clip_name(text, strlen(text));
+	return error_clip_name(text, strlen(text));
 }
 
 char *

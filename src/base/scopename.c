@@ -41,13 +41,13 @@ const LevelInfo level_infos[NUM_LEVELS] =
 	}
 };
 
-const ScopeName system_scope_name = {LEVEL_SYSTEM, "", 0, "SYSTEM", 6};
+const ScopeName scopename_system = {LEVEL_SYSTEM, "", 0, "SYSTEM", 6};
 
 /*
  * Find the level of that name.  False if there is none.
  */
 bool
-parse_level(const char *name, FeatureLevel *level)
+level_parse(const char *name, FeatureLevel *level)
 {
 	for (int i = 0; i < NUM_LEVELS; i++)
 	{
@@ -62,7 +62,7 @@ parse_level(const char *name, FeatureLevel *level)
 }
 
 ScopeName
-make_scope_name(FeatureLevel level, const char *instance_id, const char *id)
+scopename_make(FeatureLevel level, const char *instance_id, const char *id)
 {
 	ScopeName	name = {level, instance_id, strlen(instance_id), id, strlen(id)};
 
@@ -70,13 +70,13 @@ make_scope_name(FeatureLevel level, const char *instance_id, const char *id)
 }
 
 ScopeName  *
-copy_scope_name(const ScopeName *name)
+scopename_copy(const ScopeName *name)
 {
 	ScopeName  *copy = palloc(sizeof(ScopeName));
 
-	*copy = make_scope_name(name->level,
-							pnstrdup(name->instance_id, name->instance_len),
-							pnstrdup(name->id, name->len));
+	*copy = scopename_make(name->level,
+						   pnstrdup(name->instance_id, name->instance_len),
+						   pnstrdup(name->id, name->len));
 	return copy;
 }
 
@@ -85,7 +85,7 @@ copy_scope_name(const ScopeName *name)
  * system'.
  */
 char *
-describe_scope(const ScopeName *name)
+scopename_describe(const ScopeName *name)
 {
 	const LevelInfo *info = &level_infos[name->level];
 
@@ -107,7 +107,7 @@ compare_ids(const char *a, int a_len, const char *b, int b_len)
  * level by instance and id.
  */
 int
-compare_scope_names(const ScopeName *a, const ScopeName *b)
+scopename_compare(const ScopeName *a, const ScopeName *b)
 {
 	int			cmp = (int) a->level - (int) b->level;
 
@@ -119,9 +119,9 @@ compare_scope_names(const ScopeName *a, const ScopeName *b)
 
 /* The same for a list of ScopeName, as list_sort() wants it. */
 int
-compare_scope_cells(const ListCell *a, const ListCell *b)
+scopename_compare_cells(const ListCell *a, const ListCell *b)
 {
-	return compare_scope_names(lfirst(a), lfirst(b));
+	return scopename_compare(lfirst(a), lfirst(b));
 }
 
 /*
@@ -129,7 +129,7 @@ compare_scope_cells(const ListCell *a, const ListCell *b)
  * there is none.
  */
 ScopeName
-implicit_scope_name(FeatureLevel level)
+scopename_implicit(FeatureLevel level)
 {
 	const char *id = level_infos[level].implicit_id;
 	ScopeName	name = {level, "", 0, id, id ? strlen(id) : 0};
@@ -138,11 +138,11 @@ implicit_scope_name(FeatureLevel level)
 }
 
 bool
-scope_exists_implicitly(const ScopeName *name)
+scopename_is_implicit(const ScopeName *name)
 {
-	ScopeName	implicit = implicit_scope_name(name->level);
+	ScopeName	implicit = scopename_implicit(name->level);
 
-	return implicit.id != NULL && compare_scope_names(name, &implicit) == 0;
+	return implicit.id != NULL && scopename_compare(name, &implicit) == 0;
 }
 
 /*
@@ -150,13 +150,13 @@ scope_exists_implicitly(const ScopeName *name)
  * it can.
  */
 const char *
-scope_name_violation(const char *level, const char *instance_id,
-					 const char *id)
+scopename_violation(const char *level, const char *instance_id,
+					const char *id)
 {
 	FeatureLevel parsed;
 	const LevelInfo *info;
 
-	if (!parse_level(level, &parsed))
+	if (!level_parse(level, &parsed))
 		return "There is no such level.";
 	info = &level_infos[parsed];
 	if (info->only_id != NULL && strcmp(id, info->only_id) != 0)

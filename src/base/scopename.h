@@ -52,20 +52,20 @@ typedef struct ScopeName
 	int			len;
 } ScopeName;
 
-extern const ScopeName system_scope_name;
+extern const ScopeName scopename_system;
 
-extern bool parse_level(const char *name, FeatureLevel *level);
-extern ScopeName make_scope_name(FeatureLevel level, const char *instance_id,
-								 const char *id);
-extern ScopeName *copy_scope_name(const ScopeName *name);
-extern char *describe_scope(const ScopeName *name);
-extern int	compare_scope_names(const ScopeName *a, const ScopeName *b);
-extern int	compare_scope_cells(const ListCell *a, const ListCell *b);
-extern bool scope_exists_implicitly(const ScopeName *name);
-extern ScopeName implicit_scope_name(FeatureLevel level);
-extern const char *scope_name_violation(const char *level,
-										const char *instance_id,
-										const char *id);
+extern bool level_parse(const char *name, FeatureLevel *level);
+extern ScopeName scopename_make(FeatureLevel level, const char *instance_id,
+								const char *id);
+extern ScopeName *scopename_copy(const ScopeName *name);
+extern char *scopename_describe(const ScopeName *name);
+extern int	scopename_compare(const ScopeName *a, const ScopeName *b);
+extern int	scopename_compare_cells(const ListCell *a, const ListCell *b);
+extern bool scopename_is_implicit(const ScopeName *name);
+extern ScopeName scopename_implicit(FeatureLevel level);
+extern const char *scopename_violation(const char *level,
+									   const char *instance_id,
+									   const char *id);
 
 static inline const char *
 level_name(FeatureLevel level)
@@ -81,7 +81,7 @@ level_is_single(FeatureLevel level)
 }
 
 static inline ScopeName
-instance_name(const char *id, int len)
+scopename_instance(const char *id, int len)
 {
 	ScopeName	name = {LEVEL_INSTANCE, "", 0, id, len};
 

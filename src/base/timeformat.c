@@ -27,7 +27,7 @@ append_number(StringInfo buf, uint32 number, int digits)
  * with 0, 3 or 6 fractional digits.
  */
 void
-append_rfc3339(StringInfo buf, TimestampTz timestamp)
+timeformat_append_rfc3339(StringInfo buf, TimestampTz timestamp)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;

@@ -11,6 +11,6 @@
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 
-extern void append_rfc3339(StringInfo buf, TimestampTz timestamp);
+extern void timeformat_append_rfc3339(StringInfo buf, TimestampTz timestamp);
 
 #endif							/* INSTANCE_FEATURES_TIMEFORMAT_H */

@@ -60,7 +60,7 @@ hash_scope_name(const ScopeName *name)
 #define SH_KEY_TYPE const ScopeName *
 #define SH_KEY name
 #define SH_HASH_KEY(tb, key) hash_scope_name(key)
-#define SH_EQUAL(tb, a, b) (compare_scope_names(a, b) == 0)
+#define SH_EQUAL(tb, a, b) (scopename_compare(a, b) == 0)
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, a) (a)->hash
 #define SH_SCOPE static inline
@@ -102,7 +102,7 @@ create_cache(void)
 bool
 cache_remembers(void)
 {
-	return tables_are_tracked() && !write_is_pending();
+	return tables_are_tracked() && !generation_write_is_pending();
 }
 
 /* Say once a session why everything is slow. */
@@ -128,15 +128,15 @@ warn_if_untracked(void)
 static void
 run_ahead(bool with_definitions, Generations *begun)
 {
-	bool		data_current = begun->data == data_generation;
+	bool		data_current = begun->data == generation_of_scopes;
 	bool		definitions_current =
-	begun->definitions == definitions_generation;
+	begun->definitions == generation_of_definitions;
 
 	generation_invalidate(with_definitions);
 	if (data_current)
-		begun->data = data_generation;
+		begun->data = generation_of_scopes;
 	if (definitions_current)
-		begun->definitions = definitions_generation;
+		begun->definitions = generation_of_definitions;
 }
 
 /*
@@ -146,7 +146,7 @@ run_ahead(bool with_definitions, Generations *begun)
 static void
 refresh_definitions(Snapshot snapshot, Generations *begun)
 {
-	uint64		fingerprint = fingerprint_definitions(snapshot);
+	uint64		fingerprint = definitionread_fingerprint(snapshot);
 
 	if (definitions_differ(fingerprint))
 		run_ahead(true, begun);
@@ -214,7 +214,7 @@ refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
 
 	if (scope != NULL && scope->generation == begun->data)
 	{
-		if (scope->fingerprint == fingerprint_scope(snapshot, name))
+		if (scope->fingerprint == tableread_fingerprint(snapshot, name))
 		{
 			scope->last_load = load_number;
 			dlist_move_head(&lru, &scope->lru);
@@ -227,7 +227,7 @@ refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
 		 level_name(name->level), name->len, name->id);
 	if (scope != NULL)
 		forget_scope(scope);
-	scope = scope_load(snapshot, name, cache_cxt);
+	scope = scopeload(snapshot, name, cache_cxt);
 	if (scope != NULL)
 	{
 		/* With the allocator's overhead, and its place in a half full hash. */
@@ -245,7 +245,7 @@ refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
 static bool
 load_chain(ScopeChain *chain)
 {
-	Generations begun = {data_generation, definitions_generation};
+	Generations begun = {generation_of_scopes, generation_of_definitions};
 	bool		found = true;
 	Snapshot	snapshot;
 	MemoryContext load_cxt;
@@ -259,7 +259,7 @@ load_chain(ScopeChain *chain)
 									 ALLOCSET_DEFAULT_SIZES);
 	caller_cxt = MemoryContextSwitchTo(load_cxt);
 
-	snapshot = begin_read();
+	snapshot = scan_begin();
 	refresh_definitions(snapshot, &begun);
 	for (int i = chain->length - 1; i >= 0 && found; i--)
 	{
@@ -268,7 +268,7 @@ load_chain(ScopeChain *chain)
 		chain->scopes[i] = scope;
 		found = scope != NULL;
 	}
-	end_read(snapshot);
+	scan_end(snapshot);
 
 	/* All of it is of one moment, which may be later than that of a part. */
 	for (int i = 0; i < chain->length && found; i++)
@@ -292,14 +292,14 @@ cache_find(ScopeChain *chain)
 
 	AcceptInvalidationMessages();
 
-	current = definitions_are_current() && !write_is_pending() &&
+	current = definitions_are_current() && !generation_write_is_pending() &&
 		scopes != NULL;
 	for (int i = 0; i < chain->length && current; i++)
 	{
 		CachedScope *scope = find_cached(&chain->names[i]);
 
 		chain->scopes[i] = scope;
-		current = scope != NULL && scope->generation == data_generation;
+		current = scope != NULL && scope->generation == generation_of_scopes;
 		if (current)
 			dlist_move_head(&lru, &scope->lru);
 	}
@@ -316,15 +316,15 @@ void
 cache_refresh_definitions(void)
 {
 	AcceptInvalidationMessages();
-	if (!definitions_are_current() || write_is_pending())
+	if (!definitions_are_current() || generation_write_is_pending())
 	{
-		Generations begun = {data_generation, definitions_generation};
+		Generations begun = {generation_of_scopes, generation_of_definitions};
 		Snapshot	snapshot;
 
 		create_cache();
-		snapshot = begin_read();
+		snapshot = scan_begin();
 		refresh_definitions(snapshot, &begun);
-		end_read(snapshot);
+		scan_end(snapshot);
 	}
 }
 

@@ -44,7 +44,7 @@ static Definitions definitions;
 bool
 definitions_are_current(void)
 {
-	return definitions.generation == definitions_generation;
+	return definitions.generation == generation_of_definitions;
 }
 
 /*
@@ -122,7 +122,7 @@ definitions_load(Snapshot snapshot, uint64 fingerprint, uint64 generation,
 											  "instance_features definitions",
 											  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller_cxt = MemoryContextSwitchTo(cxt);
-	List	   *rows = read_definitions(snapshot);
+	List	   *rows = definitionread_all(snapshot);
 	FeatureDefinition *array;
 	int		   *by_json_name;
 	int			count = 0;
@@ -135,7 +135,7 @@ definitions_load(Snapshot snapshot, uint64 fingerprint, uint64 generation,
 		add_builtin_definition(&array[count++], &builtin_feature_table[i]);
 	foreach(lc, rows)
 	{
-		if (!is_builtin_key(((FeatureRow *) lfirst(lc))->key))
+		if (!builtin_is_key(((FeatureRow *) lfirst(lc))->key))
 			add_definition(&array[count++], lfirst(lc));
 	}
 	qsort(array, count, sizeof(FeatureDefinition), compare_definitions);

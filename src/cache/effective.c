@@ -19,7 +19,7 @@ bool
 effective_own_state(const CachedScope *scope, int feature,
 					FeatureState *state)
 {
-	const CachedSetting *setting = scope_find_setting(scope, feature);
+	const CachedSetting *setting = scopeload_find_setting(scope, feature);
 
 	if (setting == NULL)
 		return false;

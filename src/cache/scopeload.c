@@ -31,10 +31,10 @@ static bool
 read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
 			   bool *stored)
 {
-	*stored = read_scope(snapshot, name, row, NULL);
+	*stored = tableread_scope(snapshot, name, row, NULL);
 	if (*stored)
 		return !scope_row_is_dropped(name, row);
-	if (!scope_exists_implicitly(name))
+	if (!scopename_is_implicit(name))
 		return false;
 
 	memset(row, 0, sizeof(ScopeRow));
@@ -59,7 +59,7 @@ append_string(CachedScope *scope, Size *size, const char *string, int len)
  * undefined features are left out.
  */
 CachedScope *
-scope_load(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
+scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 {
 	ScopeRow	row;
 	bool		stored;
@@ -70,7 +70,7 @@ scope_load(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 
 	if (!read_scope_row(snapshot, name, &row, &stored))
 		return NULL;
-	rows = stored ? read_settings(snapshot, name) : NIL;
+	rows = stored ? tableread_settings(snapshot, name) : NIL;
 
 	size = offsetof(CachedScope, settings) +
 		sizeof(CachedSetting) * list_length(rows) +
@@ -80,7 +80,7 @@ scope_load(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 
 	scope = MemoryContextAllocHuge(cxt, size);
 	memset(scope, 0, offsetof(CachedScope, settings));
-	scope->fingerprint = fingerprint_scope(snapshot, name);
+	scope->fingerprint = tableread_fingerprint(snapshot, name);
 	scope->stored = stored;
 	scope->row = row;
 
@@ -118,7 +118,7 @@ scope_load(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
  * A scope's own setting of a feature, or NULL.
  */
 const CachedSetting *
-scope_find_setting(const CachedScope *scope, int feature)
+scopeload_find_setting(const CachedScope *scope, int feature)
 {
 	CachedSetting key = {.feature = feature};
 

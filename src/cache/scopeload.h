@@ -46,9 +46,9 @@ setting_value(const CachedScope *scope, const CachedSetting *setting)
 	return (const Jsonb *) ((const char *) scope + setting->value_offset);
 }
 
-extern CachedScope *scope_load(Snapshot snapshot, const ScopeName *name,
-							   MemoryContext cxt);
-extern const CachedSetting *scope_find_setting(const CachedScope *scope,
-											   int feature);
+extern CachedScope *scopeload(Snapshot snapshot, const ScopeName *name,
+							  MemoryContext cxt);
+extern const CachedSetting *scopeload_find_setting(const CachedScope *scope,
+												   int feature);
 
 #endif							/* INSTANCE_FEATURES_SCOPELOAD_H */

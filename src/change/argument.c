@@ -17,13 +17,13 @@
 
 #include "change/argument.h"
 
-char	   *current_instance_id;
+char	   *argument_instance_setting;
 
 /*
  * Raise invalid_parameter_value for what cannot be the id of an instance.
  */
 void
-check_scope_id(const char *id, int len)
+argument_check_scope_id(const char *id, int len)
 {
 	if (len == 0)
 		ereport(ERROR,
@@ -48,12 +48,12 @@ check_scope_id(const char *id, int len)
  * if the setting cannot be an id.
  */
 ScopeName
-current_instance(void)
+argument_current_instance(void)
 {
-	const char *id = pstrdup(current_instance_id);
+	const char *id = pstrdup(argument_instance_setting);
 
-	check_scope_id(id, strlen(id));
-	return instance_name(id, strlen(id));
+	argument_check_scope_id(id, strlen(id));
+	return scopename_instance(id, strlen(id));
 }
 
 /*
@@ -61,16 +61,16 @@ current_instance(void)
  * null.  Raises invalid_parameter_value for what cannot be an id.
  */
 ScopeName
-instance_argument(FunctionCallInfo fcinfo, int argno)
+argument_instance(FunctionCallInfo fcinfo, int argno)
 {
 	text	   *id;
 
 	if (PG_ARGISNULL(argno))
-		return current_instance();
+		return argument_current_instance();
 
 	id = PG_GETARG_TEXT_PP(argno);
-	check_scope_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
-	return instance_name(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+	argument_check_scope_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+	return scopename_instance(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
 }
 
 /*
@@ -78,7 +78,7 @@ instance_argument(FunctionCallInfo fcinfo, int argno)
  * for a negative one.
  */
 const int64 *
-sequence_argument(FunctionCallInfo fcinfo, int argno)
+argument_sequence(FunctionCallInfo fcinfo, int argno)
 {
 	int64	   *sequence;
 
@@ -97,14 +97,14 @@ sequence_argument(FunctionCallInfo fcinfo, int argno)
  * An argument of type text as a string, NULL if it is null.
  */
 char *
-text_argument_or_null(FunctionCallInfo fcinfo, int argno)
+argument_text(FunctionCallInfo fcinfo, int argno)
 {
 	return PG_ARGISNULL(argno) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(argno));
 }
 
 Jsonb *
-jsonb_argument_or_null(FunctionCallInfo fcinfo, int argno)
+argument_jsonb(FunctionCallInfo fcinfo, int argno)
 {
 	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_JSONB_P(argno);
 }
@@ -113,7 +113,7 @@ jsonb_argument_or_null(FunctionCallInfo fcinfo, int argno)
  * An argument of type boolean, which must not be null.
  */
 bool
-boolean_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+argument_boolean(FunctionCallInfo fcinfo, int argno, const char *name)
 {
 	if (PG_ARGISNULL(argno))
 		report_null_argument(name);
@@ -124,13 +124,13 @@ boolean_argument(FunctionCallInfo fcinfo, int argno, const char *name)
  * A scope and those that it inherits from, to be found.
  */
 ScopeChain
-scope_chain(const ScopeName *name)
+argument_chain(const ScopeName *name)
 {
 	ScopeChain	chain = {0};
 
 	chain.names[chain.length++] = *name;
 	if (name->level != LEVEL_SYSTEM)
-		chain.names[chain.length++] = system_scope_name;
+		chain.names[chain.length++] = scopename_system;
 	return chain;
 }
 
@@ -139,9 +139,9 @@ scope_chain(const ScopeName *name)
  * cache.h for how long the result is valid.
  */
 ScopeChain
-find_chain(const ScopeName *name)
+argument_find_chain(const ScopeName *name)
 {
-	ScopeChain	chain = scope_chain(name);
+	ScopeChain	chain = argument_chain(name);
 
 	if (!cache_find(&chain))
 		report_scope_not_found(name);
@@ -152,9 +152,9 @@ find_chain(const ScopeName *name)
  * The row of a scope as it is cached, or raise no_data_found.
  */
 ScopeRow
-find_scope_row(const ScopeName *name)
+argument_find_scope_row(const ScopeName *name)
 {
-	ScopeChain	chain = find_chain(name);
+	ScopeChain	chain = argument_find_chain(name);
 
 	return chain.scopes[0]->row;
 }
@@ -163,7 +163,7 @@ find_scope_row(const ScopeName *name)
  * Raise undefined_object if a look-up by key has found no feature.
  */
 void
-require_feature(int feature, const char *key, int len)
+argument_require_feature(int feature, const char *key, int len)
 {
 	if (feature < 0)
 		report_unknown_feature(key, len, definition_nearest_key(key, len));

@@ -14,19 +14,19 @@
 #include "cache/effective.h"
 
 /* The setting instance_features.instance_id.  Written by SET. */
-extern char *current_instance_id;
+extern char *argument_instance_setting;
 
-extern void check_scope_id(const char *id, int len);
-extern ScopeName current_instance(void);
-extern ScopeName instance_argument(FunctionCallInfo fcinfo, int argno);
-extern const int64 *sequence_argument(FunctionCallInfo fcinfo, int argno);
-extern char *text_argument_or_null(FunctionCallInfo fcinfo, int argno);
-extern Jsonb *jsonb_argument_or_null(FunctionCallInfo fcinfo, int argno);
-extern bool boolean_argument(FunctionCallInfo fcinfo, int argno,
+extern void argument_check_scope_id(const char *id, int len);
+extern ScopeName argument_current_instance(void);
+extern ScopeName argument_instance(FunctionCallInfo fcinfo, int argno);
+extern const int64 *argument_sequence(FunctionCallInfo fcinfo, int argno);
+extern char *argument_text(FunctionCallInfo fcinfo, int argno);
+extern Jsonb *argument_jsonb(FunctionCallInfo fcinfo, int argno);
+extern bool argument_boolean(FunctionCallInfo fcinfo, int argno,
 							 const char *name);
-extern void require_feature(int feature, const char *key, int len);
-extern ScopeChain scope_chain(const ScopeName *name);
-extern ScopeChain find_chain(const ScopeName *name);
-extern ScopeRow find_scope_row(const ScopeName *name);
+extern void argument_require_feature(int feature, const char *key, int len);
+extern ScopeChain argument_chain(const ScopeName *name);
+extern ScopeChain argument_find_chain(const ScopeName *name);
+extern ScopeRow argument_find_scope_row(const ScopeName *name);
 
 #endif							/* INSTANCE_FEATURES_ARGUMENT_H */

@@ -3,7 +3,7 @@
  * change.c
  *	  Changing the settings of a scope.
  *
- * Every change takes these steps, in try_change_scope():
+ * Every change takes these steps, in change_try_scope():
  *
  *	1. Find the scope: no_data_found if there is none.
  *	2. Check the permission: insufficient_privilege.  No lock was taken yet.
@@ -45,7 +45,7 @@
  * Raise read_only_sql_transaction where nothing can be written.
  */
 void
-prevent_command(const char *function)
+change_prevent_command(const char *function)
 {
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
@@ -69,40 +69,40 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 		 * VACUUM FULL cannot move the row while we have the table open, and
 		 * the snapshot keeps its place from being used again.
 		 */
-		Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
-		Snapshot	snapshot = begin_read();
+		Relation	rel = tables_open(TABLE_SCOPE, AccessShareLock);
+		Snapshot	snapshot = scan_begin();
 		bool		locked;
 
 		CHECK_FOR_INTERRUPTS();
 		memset(scope, 0, sizeof(ScopeTuple));
 		scope->row.change_date = scope->row.creation_date = NO_DATE;
-		scope->stored = read_scope(snapshot, name, &scope->row, &scope->tid);
-		if (!scope->stored && !scope_exists_implicitly(name))
+		scope->stored = tableread_scope(snapshot, name, &scope->row, &scope->tid);
+		if (!scope->stored && !scopename_is_implicit(name))
 		{
-			end_read(snapshot);
+			scan_end(snapshot);
 			table_close(rel, AccessShareLock);
-			scope_row_check_absence(name);
+			lock_check_scope_absence(name);
 			return false;
 		}
 		if (scope_row_is_dropped(name, &scope->row))
 		{
-			end_read(snapshot);
+			scan_end(snapshot);
 			table_close(rel, AccessShareLock);
 			return false;
 		}
-		check_permission(name, &scope->row, permission);
+		permission_check(name, &scope->row, permission);
 
-		definitions_hold();
+		lock_definitions_for_writing();
 		if (scope->stored)
-			locked = scope_row_lock(name, snapshot, mode, wait_policy, scope);
+			locked = lock_scope_row(name, snapshot, mode, wait_policy, scope);
 		else
 		{
-			scope_row_check_absence(name);
-			if (has_rows_without_scope(snapshot, name))
+			lock_check_scope_absence(name);
+			if (tableread_has_rows_without_scope(snapshot, name))
 				report_rows_without_scope(name);
 			locked = true;
 		}
-		end_read(snapshot);
+		scan_end(snapshot);
 		table_close(rel, AccessShareLock);
 		if (!locked)
 			continue;
@@ -110,7 +110,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 		/* It may have been dropped, or given to another role. */
 		if (scope_row_is_dropped(name, &scope->row))
 			return false;
-		check_permission(name, &scope->row, permission);
+		permission_check(name, &scope->row, permission);
 		return true;
 	}
 }
@@ -119,8 +119,8 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
  * The same, but raises no_data_found if there is no such scope.
  */
 void
-lock_scope(const ScopeName *name, FeaturePermission permission,
-		   LockTupleMode mode, LockWaitPolicy wait_policy, ScopeTuple *scope)
+change_lock_scope(const ScopeName *name, FeaturePermission permission,
+				  LockTupleMode mode, LockWaitPolicy wait_policy, ScopeTuple *scope)
 {
 	if (!try_lock_scope(name, permission, mode, wait_policy, scope))
 		report_scope_not_found(name);
@@ -185,7 +185,7 @@ find_setting_row(List *settings, const char *key)
  * settings: a list of FeatureChange.
  */
 List *
-find_differences(List *settings, List *requested)
+change_find_differences(List *settings, List *requested)
 {
 	List	   *changes = NIL;
 	ListCell   *lc;
@@ -221,12 +221,12 @@ find_differences(List *settings, List *requested)
  * feature.
  */
 List *
-read_present_settings(const ScopeName *name)
+change_read_settings(const ScopeName *name)
 {
-	Snapshot	snapshot = begin_read();
-	List	   *settings = read_settings(snapshot, name);
+	Snapshot	snapshot = scan_begin();
+	List	   *settings = tableread_settings(snapshot, name);
 
-	end_read(snapshot);
+	scan_end(snapshot);
 	return settings;
 }
 
@@ -235,7 +235,7 @@ read_present_settings(const ScopeName *name)
  * Returns false if there is no such scope.
  */
 bool
-try_change_scope(const ScopeName *name, FeaturePermission permission,
+change_try_scope(const ScopeName *name, FeaturePermission permission,
 				 LockWaitPolicy wait_policy, PlanChanges plan, void *arg,
 				 FeatureDetails *details)
 {
@@ -252,13 +252,13 @@ try_change_scope(const ScopeName *name, FeaturePermission permission,
 
 		/* Step 4. */
 		if (scope.stored)
-			settings = read_present_settings(name);
+			settings = change_read_settings(name);
 		changes = plan(name, &scope, settings, arg);
 
 		/* Step 5. */
 		if (changes == NIL || scope_write_changes(name, &scope, settings, changes))
 		{
-			*details = scope_details(name, &scope.row);
+			*details = result_scope_details(name, &scope.row);
 			return true;
 		}
 		if (IsolationUsesXactSnapshot())
@@ -277,12 +277,12 @@ change_scope(const ScopeName *name, FeaturePermission permission,
 {
 	FeatureDetails details;
 
-	if (!try_change_scope(name, permission, wait_policy, plan, arg, &details))
+	if (!change_try_scope(name, permission, wait_policy, plan, arg, &details))
 		report_scope_not_found(name);
 	return details;
 }
 
-/* What set_features() and reset_features() are asked for. */
+/* What change_set_features() and change_reset_features() are asked for. */
 typedef struct SetRequest
 {
 	const Jsonb *features;		/* not for a reset */
@@ -307,7 +307,7 @@ parse_set_request(SetRequest *request)
 	if (request->version == definitions_version())
 		return;
 	request->version = definitions_version();
-	request->requested = parse_request(request->features);
+	request->requested = featurejson_parse_request(request->features);
 }
 
 static List *
@@ -320,7 +320,7 @@ plan_set(const ScopeName *name, const ScopeTuple *scope, List *settings,
 
 	/* Somebody may have altered a feature before we held them. */
 	parse_set_request(request);
-	return find_differences(settings, request->requested);
+	return change_find_differences(settings, request->requested);
 }
 
 /*
@@ -328,8 +328,8 @@ plan_set(const ScopeName *name, const ScopeTuple *scope, List *settings,
  * is not NULL, the scope's sequence must be that.
  */
 FeatureDetails
-set_features(const ScopeName *name, const Jsonb *features,
-			 const int64 *expected_sequence)
+change_set_features(const ScopeName *name, const Jsonb *features,
+					const int64 *expected_sequence)
 {
 	SetRequest	request = {
 		.features = features,
@@ -356,7 +356,7 @@ plan_reset(const ScopeName *name, const ScopeTuple *scope, List *settings,
  * Remove all settings of a scope, with the same guard.
  */
 FeatureDetails
-reset_features(const ScopeName *name, const int64 *expected_sequence)
+change_reset_features(const ScopeName *name, const int64 *expected_sequence)
 {
 	SetRequest	request = {.expected_sequence = expected_sequence};
 

@@ -20,13 +20,13 @@
 typedef List *(*PlanChanges) (const ScopeName *name, const ScopeTuple *scope,
 							  List *settings, void *arg);
 
-extern void prevent_command(const char *function);
-extern void lock_scope(const ScopeName *name, FeaturePermission permission,
-					   LockTupleMode mode, LockWaitPolicy wait_policy,
-					   ScopeTuple *scope);
-extern List *find_differences(List *settings, List *requested);
-extern List *read_present_settings(const ScopeName *name);
-extern bool try_change_scope(const ScopeName *name,
+extern void change_prevent_command(const char *function);
+extern void change_lock_scope(const ScopeName *name, FeaturePermission permission,
+							  LockTupleMode mode, LockWaitPolicy wait_policy,
+							  ScopeTuple *scope);
+extern List *change_find_differences(List *settings, List *requested);
+extern List *change_read_settings(const ScopeName *name);
+extern bool change_try_scope(const ScopeName *name,
 							 FeaturePermission permission,
 							 LockWaitPolicy wait_policy,
 							 PlanChanges plan, void *arg,
@@ -35,10 +35,10 @@ extern FeatureDetails change_scope(const ScopeName *name,
 								   FeaturePermission permission,
 								   LockWaitPolicy wait_policy,
 								   PlanChanges plan, void *arg);
-extern FeatureDetails set_features(const ScopeName *name,
-								   const Jsonb *features,
-								   const int64 *expected_sequence);
-extern FeatureDetails reset_features(const ScopeName *name,
-									 const int64 *expected_sequence);
+extern FeatureDetails change_set_features(const ScopeName *name,
+										  const Jsonb *features,
+										  const int64 *expected_sequence);
+extern FeatureDetails change_reset_features(const ScopeName *name,
+											const int64 *expected_sequence);
 
 #endif							/* INSTANCE_FEATURES_CHANGE_H */

@@ -75,18 +75,18 @@ change_definition(DefinitionChange *change, bool exclude_writers,
 	Snapshot	snapshot;
 	bool		found;
 
-	snapshot = begin_read();
-	found = is_builtin_key(change->key) ||
-		read_definition(snapshot, change->key) != NULL;
-	end_read(snapshot);
+	snapshot = scan_begin();
+	found = builtin_is_key(change->key) ||
+		definitionread_one(snapshot, change->key) != NULL;
+	scan_end(snapshot);
 	if (!found)
 	{
 		/* For the hint. */
 		cache_refresh_definitions();
-		require_feature(-1, change->key, strlen(change->key));
+		argument_require_feature(-1, change->key, strlen(change->key));
 	}
-	check_system_permission(change->permission);
-	if (is_builtin_key(change->key))
+	permission_check_system(change->permission);
+	if (builtin_is_key(change->key))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("feature \"%s\" is built in", change->key),
@@ -95,12 +95,12 @@ change_definition(DefinitionChange *change, bool exclude_writers,
 	if (exclude_writers)
 	{
 		change->wait_policy = LockWaitError;
-		definitions_exclude_writers(callback, change);
+		lock_out_writers(callback, change);
 	}
 	else
 	{
 		change->wait_policy = LockWaitBlock;
-		definitions_lock();
+		lock_definitions_for_altering();
 		callback(change);
 	}
 }
@@ -114,11 +114,11 @@ lock_definition(const DefinitionChange *change, ItemPointer tid)
 	Snapshot	snapshot;
 	FeatureRow *row;
 
-	if (!definition_row_lock(change->key, change->wait_policy, tid))
-		require_feature(-1, change->key, strlen(change->key));
-	snapshot = begin_read();
-	row = read_definition(snapshot, change->key);
-	end_read(snapshot);
+	if (!lock_definition_row(change->key, change->wait_policy, tid))
+		argument_require_feature(-1, change->key, strlen(change->key));
+	snapshot = scan_begin();
+	row = definitionread_one(snapshot, change->key);
+	scan_end(snapshot);
 	return row;
 }
 
@@ -149,7 +149,7 @@ search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
 	if (violation != NULL && search->count++ == 0)
 	{
 		search->example = pstrdup(violation);
-		search->scope = describe_scope(name);
+		search->scope = scopename_describe(name);
 	}
 	MemoryContextReset(search->check_cxt);
 }
@@ -162,13 +162,13 @@ static void
 check_existing_settings(const FeatureRow *row)
 {
 	ViolationSearch search = {.row = row};
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 
 	search.check_cxt = AllocSetContextCreate(CurrentMemoryContext,
 											 "instance_features check",
 											 ALLOCSET_DEFAULT_SIZES);
-	foreach_setting_of_feature(snapshot, row->key, search_violation, &search);
-	end_read(snapshot);
+	tableread_foreach_setting(snapshot, row->key, search_violation, &search);
+	scan_end(snapshot);
 	MemoryContextDelete(search.check_cxt);
 	if (search.count > 0)
 		ereport(ERROR,
@@ -230,7 +230,7 @@ collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
 {
 	List	  **scopes = arg;
 
-	*scopes = lappend(*scopes, copy_scope_name(name));
+	*scopes = lappend(*scopes, scopename_copy(name));
 }
 
 /*
@@ -240,10 +240,10 @@ static List *
 scopes_that_set(const char *key)
 {
 	List	   *scopes = NIL;
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 
-	foreach_setting_of_feature(snapshot, key, collect_scope, &scopes);
-	end_read(snapshot);
+	tableread_foreach_setting(snapshot, key, collect_scope, &scopes);
+	scan_end(snapshot);
 	return scopes;
 }
 
@@ -251,7 +251,7 @@ static List *
 plan_unset(const ScopeName *name, const ScopeTuple *scope, List *settings,
 		   void *arg)
 {
-	return find_differences(settings, list_make1(make_change(arg, NULL)));
+	return change_find_differences(settings, list_make1(featurejson_make_change(arg, NULL)));
 }
 
 /*
@@ -265,7 +265,7 @@ unset_everywhere(char *key, List *scopes)
 													ALLOCSET_DEFAULT_SIZES);
 	ListCell   *lc;
 
-	list_sort(scopes, compare_scope_cells);
+	list_sort(scopes, scopename_compare_cells);
 	foreach(lc, scopes)
 	{
 		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
@@ -315,8 +315,8 @@ drop_definition(void *arg)
 void
 definition_create(const FeatureRow *row)
 {
-	check_system_permission(PERMISSION_SYSTEM_WRITE);
-	definitions_lock();
+	permission_check_system(PERMISSION_SYSTEM_WRITE);
+	lock_definitions_for_altering();
 	definition_check_names(row);
 	insert_definition(row);
 }
@@ -331,7 +331,7 @@ definition_alter(DefinitionChange *change)
 	bool		exclude_writers = change->allowed_values != NULL ||
 	(change->stage != NULL && strcmp(change->stage, "removed") == 0);
 
-	definition_check_limits(clip_name(change->key, strlen(change->key)),
+	definition_check_limits(error_clip_name(change->key, strlen(change->key)),
 							change->default_value, change->allowed_values);
 	change->permission = PERMISSION_SYSTEM_WRITE;
 	change_definition(change, exclude_writers, alter_definition);

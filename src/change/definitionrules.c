@@ -32,7 +32,7 @@ check_key(const char *key)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid key of a feature: \"%s\"",
-						clip_name(key, len)),
+						error_clip_name(key, len)),
 				 errdetail("A key begins with a lower-case letter and has up to %d lower-case letters, digits and underscores.",
 						   MAX_KEY_LENGTH)));
 }
@@ -46,7 +46,7 @@ check_json_name(const char *json_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid JSON name of a feature: \"%s\"",
-						clip_name(json_name, len)),
+						error_clip_name(json_name, len)),
 				 errdetail("It has %d bytes, and from 1 to %d are allowed.",
 						   len, MAX_JSON_NAME_LENGTH)));
 	if (strcmp(json_name, DETAILS_FIELD) == 0)
@@ -147,11 +147,11 @@ void
 definition_check_names(const FeatureRow *row)
 {
 	const char *const names[] = {row->key, row->json_name};
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 
 	for (int i = 0; i < lengthof(names); i++)
 	{
-		char	   *key = find_key_by_name(snapshot, names[i]);
+		char	   *key = definitionread_find_key(snapshot, names[i]);
 
 		if (key == NULL)
 			continue;
@@ -167,7 +167,7 @@ definition_check_names(const FeatureRow *row)
 				 errhint("Give the feature another %s.",
 						 i == 0 ? "key" : "JSON name")));
 	}
-	end_read(snapshot);
+	scan_end(snapshot);
 }
 
 /*

@@ -19,7 +19,7 @@
 #include "model/value.h"
 
 RequestedChange *
-make_change(const char *key, Jsonb *value)
+featurejson_make_change(const char *key, Jsonb *value)
 {
 	RequestedChange *change = palloc(sizeof(RequestedChange));
 
@@ -41,7 +41,7 @@ compare_keys(const ListCell *a, const ListCell *b)
  * The list is modified, and ordered by key, as that of a request.
  */
 List *
-unset_all_others(List *changes, List *settings)
+featurejson_unset_others(List *changes, List *settings)
 {
 	const FeatureDefinition *definitions;
 	int			ndefinitions;
@@ -67,7 +67,7 @@ unset_all_others(List *changes, List *settings)
 		CHECK_FOR_INTERRUPTS();
 		if (feature >= 0 && !mentioned[feature] &&
 			!definitions[feature].removed)
-			changes = lappend(changes, make_change(key, NULL));
+			changes = lappend(changes, featurejson_make_change(key, NULL));
 	}
 
 	pfree(mentioned);
@@ -91,7 +91,7 @@ find_field(const char *field, int len)
 
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown feature \"%s\"", clip_name(field, len)),
+				 errmsg("unknown feature \"%s\"", error_clip_name(field, len)),
 				 nearest ? errhint("Perhaps you meant \"%s\".", nearest) :
 				 errhint("get_system_features(true) lists the features.")));
 	}
@@ -104,8 +104,8 @@ find_field(const char *field, int len)
  * "field", may be set to a value.
  */
 void
-check_value(const FeatureDefinition *definition, const char *field, int len,
-			const JsonbValue *value)
+featurejson_check_value(const FeatureDefinition *definition, const char *field, int len,
+						const JsonbValue *value)
 {
 	const char *violation = value_limit_violation(value);
 
@@ -116,7 +116,7 @@ check_value(const FeatureDefinition *definition, const char *field, int len,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for feature \"%s\"",
-						clip_name(field, len)),
+						error_clip_name(field, len)),
 				 errdetail_internal("%s", violation),
 				 errhint("Use null to unset the feature.")));
 }
@@ -127,7 +127,7 @@ check_value(const FeatureDefinition *definition, const char *field, int len,
  * has.
  */
 List *
-parse_features(const Jsonb *features)
+featurejson_parse(const Jsonb *features)
 {
 	const FeatureDefinition *definitions;
 	int			ndefinitions;
@@ -169,7 +169,7 @@ parse_features(const Jsonb *features)
 					 errdetail("Both \"%s\" and \"%s\" name it.",
 							   definition->json_name, definition->key)));
 		if (value.type != jbvNull)
-			check_value(definition, name, len, &value);
+			featurejson_check_value(definition, name, len, &value);
 
 		change->key = pstrdup(definition->key);
 		if (value.type != jbvNull)
@@ -189,7 +189,7 @@ parse_features(const Jsonb *features)
  * The same for a request, which must have a field.
  */
 List *
-parse_request(const Jsonb *features)
+featurejson_parse_request(const Jsonb *features)
 {
 	if (features != NULL && JB_ROOT_IS_OBJECT(features) &&
 		JB_ROOT_COUNT(features) == 0)
@@ -197,5 +197,5 @@ parse_request(const Jsonb *features)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no changes in request"),
 				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
-	return parse_features(features);
+	return featurejson_parse(features);
 }

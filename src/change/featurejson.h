@@ -20,11 +20,11 @@ typedef struct RequestedChange
 	Jsonb	   *value;			/* NULL: unset */
 } RequestedChange;
 
-extern RequestedChange *make_change(const char *key, Jsonb *value);
-extern List *unset_all_others(List *changes, List *settings);
-extern void check_value(const FeatureDefinition *definition,
-						const char *field, int len, const JsonbValue *value);
-extern List *parse_features(const Jsonb *features);
-extern List *parse_request(const Jsonb *features);
+extern RequestedChange *featurejson_make_change(const char *key, Jsonb *value);
+extern List *featurejson_unset_others(List *changes, List *settings);
+extern void featurejson_check_value(const FeatureDefinition *definition,
+									const char *field, int len, const JsonbValue *value);
+extern List *featurejson_parse(const Jsonb *features);
+extern List *featurejson_parse_request(const Jsonb *features);
 
 #endif							/* INSTANCE_FEATURES_FEATUREJSON_H */

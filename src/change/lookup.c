@@ -3,7 +3,7 @@
  * answer.c
  *	  Whether a feature is enabled, remembered for as long as it holds.
  *
- * The rule: an answer is of the cache_generation at which the search for it
+ * The rule: an answer is of the generation_of_answers at which the search for it
  * began, so that it does not outlive an invalidation that arrives meanwhile.
  *
  *-------------------------------------------------------------------------
@@ -20,15 +20,15 @@
  * are false with missing_ok.
  */
 bool
-find_enabled(const char *key, int key_length, const ScopeName *instance,
-			 bool missing_ok)
+lookup_enabled(const char *key, int key_length, const ScopeName *instance,
+			   bool missing_ok)
 {
-	ScopeChain	chain = scope_chain(instance);
+	ScopeChain	chain = argument_chain(instance);
 	int			feature;
 	FeatureState state;
 	JsonbValue	value;
 
-	if (missing_ok && !extension_is_installed())
+	if (missing_ok && !tables_extension_is_installed())
 		return false;
 	if (!cache_find(&chain))
 	{
@@ -40,7 +40,7 @@ find_enabled(const char *key, int key_length, const ScopeName *instance,
 	feature = definition_find(key, key_length);
 	if (feature < 0 && missing_ok)
 		return false;
-	require_feature(feature, key, key_length);
+	argument_require_feature(feature, key, key_length);
 	effective_state(&chain, feature, &state);
 	json_root_value(state.value, &value);
 	if (state.definition->type != value_type("boolean") ||
@@ -56,8 +56,8 @@ find_enabled(const char *key, int key_length, const ScopeName *instance,
  * for what is the current instance when the answer is sought.
  */
 void
-ask(FeatureAnswer *answer, const char *key, int key_length,
-	const char *id, int id_length, bool missing_ok)
+lookup_init(FeatureLookup *answer, const char *key, int key_length,
+			const char *id, int id_length, bool missing_ok)
 {
 	Assert(key_length <= MAX_KEY_LENGTH && id_length <= MAX_SCOPE_ID_LENGTH);
 
@@ -71,27 +71,27 @@ ask(FeatureAnswer *answer, const char *key, int key_length,
 }
 
 /*
- * Find the answer to a question that was put before, as find_enabled().
+ * Find the answer to a question that was put before, as lookup_enabled().
  */
 bool
-ask_again(FeatureAnswer *answer)
+lookup_refresh(FeatureLookup *answer)
 {
-	uint64		generation = cache_generation;
+	uint64		generation = generation_of_answers;
 	ScopeName	instance;
 
 	if (answer->id_length < 0)
 	{
-		instance = instance_name(current_instance_id,
-								 strlen(current_instance_id));
-		check_scope_id(instance.id, instance.len);
+		instance = scopename_instance(argument_instance_setting,
+									  strlen(argument_instance_setting));
+		argument_check_scope_id(instance.id, instance.len);
 	}
 	else
-		instance = instance_name(answer->id, answer->id_length);
+		instance = scopename_instance(answer->id, answer->id_length);
 
 	answer->generation = 0;
-	answer->enabled = find_enabled(answer->key, answer->key_length, &instance,
-								   answer->missing_ok);
-	if (cache_remembers() || !extension_is_installed())
+	answer->enabled = lookup_enabled(answer->key, answer->key_length, &instance,
+									 answer->missing_ok);
+	if (cache_remembers() || !tables_extension_is_installed())
 		answer->generation = generation;
 	return answer->enabled;
 }

@@ -16,32 +16,32 @@
 #include "cache/cache.h"
 #include "table/generation.h"
 
-typedef struct FeatureAnswer
+typedef struct FeatureLookup
 {
-	uint64		generation;		/* cache_generation it is of; 0: none yet */
+	uint64		generation;		/* generation_of_answers it is of; 0: none yet */
 	bool		enabled;
 	bool		missing_ok;		/* part of the question */
 	int			key_length;
 	int			id_length;		/* -1: the current instance */
 	char		key[MAX_KEY_LENGTH];
 	char		id[MAX_SCOPE_ID_LENGTH];
-} FeatureAnswer;
+} FeatureLookup;
 
 /*
  * Whether the answer still is the one: the hot path.  Changes that others have
- * committed advance cache_generation here.
+ * committed advance generation_of_answers here.
  */
 static inline bool
-answer_holds(const FeatureAnswer *answer)
+lookup_is_current(const FeatureLookup *answer)
 {
 	AcceptInvalidationMessages();
-	return likely(answer->generation == cache_generation);
+	return likely(answer->generation == generation_of_answers);
 }
 
-extern bool find_enabled(const char *key, int key_length,
-						 const ScopeName *instance, bool missing_ok);
-extern void ask(FeatureAnswer *answer, const char *key, int key_length,
-				const char *id, int id_length, bool missing_ok);
-extern bool ask_again(FeatureAnswer *answer);
+extern bool lookup_enabled(const char *key, int key_length,
+						   const ScopeName *instance, bool missing_ok);
+extern void lookup_init(FeatureLookup *answer, const char *key, int key_length,
+						const char *id, int id_length, bool missing_ok);
+extern bool lookup_refresh(FeatureLookup *answer);
 
 #endif							/* INSTANCE_FEATURES_LOOKUP_H */

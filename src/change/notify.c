@@ -113,7 +113,7 @@ find_mark(MarkLevel *level, const ScopeName *name)
 	foreach(lc, level->marks)
 	{
 		mark = lfirst(lc);
-		if (compare_scope_names(mark->name, name) == 0)
+		if (scopename_compare(mark->name, name) == 0)
 			return mark;
 	}
 	if (list_length(level->marks) == MAX_SCOPES)
@@ -124,7 +124,7 @@ find_mark(MarkLevel *level, const ScopeName *name)
 
 	caller_cxt = MemoryContextSwitchTo(level->cxt);
 	mark = palloc0(sizeof(Mark));
-	mark->name = copy_scope_name(name);
+	mark->name = scopename_copy(name);
 	level->marks = lappend(level->marks, mark);
 	MemoryContextSwitchTo(caller_cxt);
 	return mark;
@@ -278,7 +278,7 @@ send_mark(const Mark *mark)
 	if (mark->change_date != NO_DATE)
 	{
 		appendStringInfoString(&buf, ", \"changeDate\": \"");
-		append_rfc3339(&buf, mark->change_date);
+		timeformat_append_rfc3339(&buf, mark->change_date);
 		appendStringInfoChar(&buf, '"');
 	}
 	base_len = buf.len;
@@ -355,9 +355,9 @@ send_notifications(MarkLevel *level)
 			mark->has_details = false;
 		need_details = need_details || !mark->has_details;
 	}
-	if (need_details && extension_is_installed())
+	if (need_details && tables_extension_is_installed())
 	{
-		Snapshot	snapshot = begin_read();
+		Snapshot	snapshot = scan_begin();
 
 		foreach(lc, level->marks)
 		{
@@ -366,12 +366,12 @@ send_notifications(MarkLevel *level)
 
 			if (mark->has_details)
 				continue;
-			if (read_scope(snapshot, mark->name, &row, NULL))
+			if (tableread_scope(snapshot, mark->name, &row, NULL))
 				set_details(mark, row.sequence, row.change_date);
 			else
 				set_details(mark, 0, NO_DATE);
 		}
-		end_read(snapshot);
+		scan_end(snapshot);
 	}
 
 	foreach(lc, level->marks)

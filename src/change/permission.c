@@ -59,11 +59,11 @@ database_owner(void)
 static ScopeRow
 read_system_row(void)
 {
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 	ScopeRow	row = {0};
 
-	(void) read_scope(snapshot, &system_scope_name, &row, NULL);
-	end_read(snapshot);
+	(void) tableread_scope(snapshot, &scopename_system, &row, NULL);
+	scan_end(snapshot);
 	return row;
 }
 
@@ -75,18 +75,18 @@ system_owner(void)
 {
 	ScopeRow	row = read_system_row();
 
-	return scope_owner_of(&system_scope_name, &row);
+	return permission_owner_of(&scopename_system, &row);
 }
 
 /*
  * The owner of a scope with this row, InvalidOid if it is nobody's.
  */
 Oid
-scope_owner_of(const ScopeName *name, const ScopeRow *row)
+permission_owner_of(const ScopeName *name, const ScopeRow *row)
 {
 	if (row->has_owner)
 		return scope_owner_role(&row->owner);
-	return scope_exists_implicitly(name) ? database_owner() : system_owner();
+	return scopename_is_implicit(name) ? database_owner() : system_owner();
 }
 
 /*
@@ -104,7 +104,7 @@ has_privileges_of(Oid role)
  * Whether the current role has the privileges of the system's owner.
  */
 bool
-is_system_owner(void)
+permission_is_system_owner(void)
 {
 	return has_privileges_of(system_owner());
 }
@@ -113,9 +113,9 @@ is_system_owner(void)
  * Whether the current role may change a scope with this row.
  */
 bool
-may_change_scope(const ScopeName *name, const ScopeRow *row)
+permission_may_change(const ScopeName *name, const ScopeRow *row)
 {
-	return has_privileges_of(scope_owner_of(name, row)) || is_system_owner();
+	return has_privileges_of(permission_owner_of(name, row)) || permission_is_system_owner();
 }
 
 /*
@@ -126,7 +126,7 @@ static void
 report_permission_denied(const ScopeName *name, const ScopeRow *row,
 						 const char *object, const char *permission)
 {
-	Oid			owner = scope_owner_of(name, row);
+	Oid			owner = permission_owner_of(name, row);
 	char	   *role = OidIsValid(owner) ? GetUserNameFromId(owner, true) : NULL;
 	ScopeRow	owned_row = *row;
 
@@ -149,7 +149,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
  * scope with this row.
  */
 void
-check_permission(const ScopeName *name, const ScopeRow *row,
+permission_check(const ScopeName *name, const ScopeRow *row,
 				 FeaturePermission permission)
 {
 	const ScopeName *owned = name;
@@ -158,12 +158,12 @@ check_permission(const ScopeName *name, const ScopeRow *row,
 	if (permission == PERMISSION_SYSTEM_WRITE ||
 		permission == PERMISSION_SYSTEM_DELETE)
 	{
-		owned = &system_scope_name;
+		owned = &scopename_system;
 		owned_row = read_system_row();
 	}
-	if (!may_change_scope(owned, &owned_row))
+	if (!permission_may_change(owned, &owned_row))
 		report_permission_denied(owned, &owned_row,
-								 describe_scope(name),
+								 scopename_describe(name),
 								 permission_name(name->level, permission));
 }
 
@@ -172,11 +172,11 @@ check_permission(const ScopeName *name, const ScopeRow *row,
  * system, for what belongs to no other scope.
  */
 void
-check_system_permission(FeaturePermission permission)
+permission_check_system(FeaturePermission permission)
 {
 	ScopeRow	row = read_system_row();
 
-	check_permission(&system_scope_name, &row, permission);
+	permission_check(&scopename_system, &row, permission);
 }
 
 /*
@@ -185,17 +185,17 @@ check_system_permission(FeaturePermission permission)
  * owner may give an instance to any role.
  */
 void
-check_new_owner(const ScopeName *name, const ScopeRow *row, Oid new_owner)
+permission_check_new_owner(const ScopeName *name, const ScopeRow *row, Oid new_owner)
 {
-	check_permission(name, row, PERMISSION_WRITE);
+	permission_check(name, row, PERMISSION_WRITE);
 	if (may_become_role(GetUserId(), new_owner))
 		return;
 
-	if (level_is_single(name->level) || !is_system_owner())
+	if (level_is_single(name->level) || !permission_is_system_owner())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to give %s to role \"%s\"",
-						describe_scope(name),
+						scopename_describe(name),
 						GetUserNameFromId(new_owner, false)),
 				 errdetail("Permission \"%s\" can be given only by a member of the new owner role.",
 						   permission_name(name->level, PERMISSION_WRITE))));

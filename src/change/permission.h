@@ -19,13 +19,13 @@ typedef enum FeaturePermission
 	PERMISSION_SYSTEM_DELETE
 } FeaturePermission;
 
-extern Oid	scope_owner_of(const ScopeName *name, const ScopeRow *row);
-extern bool is_system_owner(void);
-extern bool may_change_scope(const ScopeName *name, const ScopeRow *row);
-extern void check_permission(const ScopeName *name, const ScopeRow *row,
+extern Oid	permission_owner_of(const ScopeName *name, const ScopeRow *row);
+extern bool permission_is_system_owner(void);
+extern bool permission_may_change(const ScopeName *name, const ScopeRow *row);
+extern void permission_check(const ScopeName *name, const ScopeRow *row,
 							 FeaturePermission permission);
-extern void check_system_permission(FeaturePermission permission);
-extern void check_new_owner(const ScopeName *name, const ScopeRow *row,
-							Oid new_owner);
+extern void permission_check_system(FeaturePermission permission);
+extern void permission_check_new_owner(const ScopeName *name, const ScopeRow *row,
+									   Oid new_owner);
 
 #endif							/* INSTANCE_FEATURES_PERMISSION_H */

@@ -66,10 +66,10 @@ static bool
 has_event_before(const ScopeName *name, TimestampTz before)
 {
 	TimestampTz first = DT_NOEND;
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 
-	foreach_event(snapshot, name, take_event_date, &first);
-	end_read(snapshot);
+	tableread_foreach_event(snapshot, name, take_event_date, &first);
+	scan_end(snapshot);
 	return first < before;
 }
 
@@ -94,8 +94,8 @@ purge_scope(const ScopeName *name, TimestampTz before)
 	/* Most scopes are not concerned, and need no lock. */
 	if (!has_event_before(name, before))
 		return 0;
-	definitions_hold();
-	if (!scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
+	lock_definitions_for_writing();
+	if (!lock_find_scope_row(name, LockTupleNoKeyExclusive, &scope))
 		return 0;
 
 	replay = replay_events(name, PG_INT64_MAX, before - 1);
@@ -106,9 +106,9 @@ purge_scope(const ScopeName *name, TimestampTz before)
 	qsort(purge.kept, purge.nkept, sizeof(int64), compare_sequences);
 
 	purge.writer = writer_begin(purged_to);
-	snapshot = begin_read();
-	foreach_event(snapshot, name, purge_event, &purge);
-	end_read(snapshot);
+	snapshot = scan_begin();
+	tableread_foreach_event(snapshot, name, purge_event, &purge);
+	scan_end(snapshot);
 	if (purge.deleted > 0)
 	{
 		Datum		values[MAX_COLUMNS] = {0};

@@ -123,14 +123,14 @@ replay_events(const ScopeName *name, int64 max_sequence, TimestampTz max_date)
 		.max_date = max_date,
 		.cxt = CurrentMemoryContext
 	};
-	Snapshot	snapshot = begin_read();
+	Snapshot	snapshot = scan_begin();
 	ScopeRow	row;
 
-	if (read_scope(snapshot, name, &row, NULL))
+	if (tableread_scope(snapshot, name, &row, NULL))
 		replay.purged_to = row.purged_to;
 	replay.is_reconstructible = replay.purged_to == 0 || max_sequence == 0;
-	foreach_event(snapshot, name, replay_event, &replay);
-	end_read(snapshot);
+	tableread_foreach_event(snapshot, name, replay_event, &replay);
+	scan_end(snapshot);
 	return replay;
 }
 
@@ -149,7 +149,7 @@ replay_settings(const ScopeName *name, int64 max_sequence,
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("events of %s were purged",
-						describe_scope(name)),
+						scopename_describe(name)),
 				 errdetail("The earliest retained state is event %lld, at %s.",
 						   (long long) replay.purged_to,
 						   timestamptz_to_str(replay.oldest_known_time))));

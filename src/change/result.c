@@ -63,7 +63,7 @@ check_result_types(FunctionCallInfo fcinfo, TupleDesc desc, const Oid *types,
  * at least so many arguments.
  */
 void
-check_argument_count(FunctionCallInfo fcinfo, int count)
+result_check_argument_count(FunctionCallInfo fcinfo, int count)
 {
 	if (PG_NARGS() < count)
 		report_altered_function(fcinfo);
@@ -73,7 +73,7 @@ check_argument_count(FunctionCallInfo fcinfo, int count)
  * Begin the result of a function that returns a set of rows of these types.
  */
 ReturnSetInfo *
-begin_result_set(FunctionCallInfo fcinfo, const Oid *types, int ntypes)
+result_begin_set(FunctionCallInfo fcinfo, const Oid *types, int ntypes)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	TupleDesc	desc;
@@ -106,16 +106,16 @@ result_row(FunctionCallInfo fcinfo, const Oid *types, int ntypes,
  * Begin the result of a function that returns SETOF feature_state.
  */
 ReturnSetInfo *
-begin_states(FunctionCallInfo fcinfo)
+result_begin_states(FunctionCallInfo fcinfo)
 {
-	return begin_result_set(fcinfo, state_types, lengthof(state_types));
+	return result_begin_set(fcinfo, state_types, lengthof(state_types));
 }
 
 /*
- * Put a state into the result that begin_states() returned, which is "arg".
+ * Put a state into the result that result_begin_states() returned, which is "arg".
  */
 void
-emit_state(const FeatureState *state, void *arg)
+result_emit_state(const FeatureState *state, void *arg)
 {
 	ReturnSetInfo *rsinfo = arg;
 	const char *source = state->source == SOURCE_DEFAULT ? "default" :
@@ -147,7 +147,7 @@ emit_state(const FeatureState *state, void *arg)
  * The details of a scope with this row.
  */
 FeatureDetails
-scope_details(const ScopeName *name, const ScopeRow *row)
+result_scope_details(const ScopeName *name, const ScopeRow *row)
 {
 	FeatureDetails details;
 
@@ -161,7 +161,7 @@ scope_details(const ScopeName *name, const ScopeRow *row)
  * The result of a function that returns feature_details.
  */
 Datum
-details_datum(FunctionCallInfo fcinfo, const FeatureDetails *details)
+result_details(FunctionCallInfo fcinfo, const FeatureDetails *details)
 {
 	Datum		values[lengthof(details_types)];
 	bool		nulls[lengthof(details_types)] = {false};

@@ -25,16 +25,16 @@ typedef struct FeatureDetails
 	const char *resource_owner;
 } FeatureDetails;
 
-extern ReturnSetInfo *begin_result_set(FunctionCallInfo fcinfo,
+extern ReturnSetInfo *result_begin_set(FunctionCallInfo fcinfo,
 									   const Oid *types, int ntypes);
-extern ReturnSetInfo *begin_states(FunctionCallInfo fcinfo);
-extern void emit_state(const FeatureState *state, void *arg);
+extern ReturnSetInfo *result_begin_states(FunctionCallInfo fcinfo);
+extern void result_emit_state(const FeatureState *state, void *arg);
 extern Datum result_row(FunctionCallInfo fcinfo, const Oid *types, int ntypes,
 						const Datum *values, const bool *nulls);
-extern FeatureDetails scope_details(const ScopeName *name,
-									const ScopeRow *row);
-extern Datum details_datum(FunctionCallInfo fcinfo,
-						   const FeatureDetails *details);
-extern void check_argument_count(FunctionCallInfo fcinfo, int count);
+extern FeatureDetails result_scope_details(const ScopeName *name,
+										   const ScopeRow *row);
+extern Datum result_details(FunctionCallInfo fcinfo,
+							const FeatureDetails *details);
+extern void result_check_argument_count(FunctionCallInfo fcinfo, int count);
 
 #endif							/* INSTANCE_FEATURES_RESULT_H */

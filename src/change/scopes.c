@@ -99,11 +99,11 @@ update_scope_row(const ScopeName *name, ScopeTuple *scope,
  * already.
  */
 bool
-create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
+scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 {
 	for (;;)
 	{
-		ScopeChain	chain = scope_chain(name);
+		ScopeChain	chain = argument_chain(name);
 		ScopeTuple	scope;
 		ScopeRow	row = {.has_owner = true};
 
@@ -113,10 +113,10 @@ create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
 
 		scope_owner_set(&row.owner, owner);
 		row.change_date = row.creation_date = GetCurrentTimestamp();
-		*details = scope_details(name, &row);
+		*details = result_scope_details(name, &row);
 
-		definitions_hold();
-		if (scope_row_find_and_lock(name, LockTupleNoKeyExclusive, &scope))
+		lock_definitions_for_writing();
+		if (lock_find_scope_row(name, LockTupleNoKeyExclusive, &scope))
 		{
 			if (!scope_row_is_dropped(name, &scope.row))
 				return false;
@@ -127,12 +127,12 @@ create_scope(const ScopeName *name, Oid owner, FeatureDetails *details)
 
 		/* In one snapshot, since another transaction may have made it by now. */
 		{
-			Snapshot	snapshot = begin_read();
+			Snapshot	snapshot = scan_begin();
 			ScopeRow	present;
-			bool		found = !read_scope(snapshot, name, &present, NULL) &&
-			has_rows_without_scope(snapshot, name);
+			bool		found = !tableread_scope(snapshot, name, &present, NULL) &&
+			tableread_has_rows_without_scope(snapshot, name);
 
-			end_read(snapshot);
+			scan_end(snapshot);
 			if (found)
 				report_rows_without_scope(name);
 		}
@@ -159,11 +159,11 @@ static void
 delete_scope(const ScopeName *name, ScopeTuple *scope)
 {
 	TableWriter *writer = writer_begin(all_columns);
-	Snapshot	snapshot = begin_read();
-	List	   *settings = read_settings(snapshot, name);
+	Snapshot	snapshot = scan_begin();
+	List	   *settings = tableread_settings(snapshot, name);
 	ListCell   *lc;
 
-	if (scope_exists_implicitly(name))
+	if (scopename_is_implicit(name))
 	{
 		Datum		values[MAX_COLUMNS];
 		bool		nulls[MAX_COLUMNS];
@@ -178,8 +178,8 @@ delete_scope(const ScopeName *name, ScopeTuple *scope)
 	foreach(lc, settings)
 		writer_delete(writer, TABLE_SETTING,
 					  &((SettingRow *) lfirst(lc))->tid);
-	foreach_event(snapshot, name, delete_event, writer);
-	end_read(snapshot);
+	tableread_foreach_event(snapshot, name, delete_event, writer);
+	scan_end(snapshot);
 	writer_end(writer);
 }
 
@@ -187,7 +187,7 @@ delete_scope(const ScopeName *name, ScopeTuple *scope)
  * Drop a scope: no_data_found, insufficient_privilege.
  */
 void
-drop_scope(const ScopeName *name)
+scope_drop(const ScopeName *name)
 {
 	ScopeTuple	scope;
 
@@ -195,8 +195,8 @@ drop_scope(const ScopeName *name)
 	{
 		ScopeRow	row = {.dropped = true};
 
-		lock_scope(name, PERMISSION_SYSTEM_DELETE, LockTupleExclusive,
-				   LockWaitBlock, &scope);
+		change_lock_scope(name, PERMISSION_SYSTEM_DELETE, LockTupleExclusive,
+						  LockWaitBlock, &scope);
 		if (scope.stored)
 		{
 			delete_scope(name, &scope);
@@ -214,15 +214,15 @@ drop_scope(const ScopeName *name)
  * Give a scope to a role, which the caller has checked once.
  */
 void
-give_scope(const ScopeName *name, Oid owner)
+scope_give(const ScopeName *name, Oid owner)
 {
 	ScopeTuple	scope;
 
 	for (;;)
 	{
-		lock_scope(name, PERMISSION_WRITE, LockTupleNoKeyExclusive,
-				   LockWaitBlock, &scope);
-		check_new_owner(name, &scope.row, owner);
+		change_lock_scope(name, PERMISSION_WRITE, LockTupleNoKeyExclusive,
+						  LockWaitBlock, &scope);
+		permission_check_new_owner(name, &scope.row, owner);
 		scope.row.has_owner = true;
 		scope_owner_set(&scope.row.owner, owner);
 		if (scope.stored)

@@ -10,9 +10,9 @@
 
 #include "change/result.h"
 
-extern bool create_scope(const ScopeName *name, Oid owner,
+extern bool scope_create(const ScopeName *name, Oid owner,
 						 FeatureDetails *details);
-extern void drop_scope(const ScopeName *name);
-extern void give_scope(const ScopeName *name, Oid owner);
+extern void scope_drop(const ScopeName *name);
+extern void scope_give(const ScopeName *name, Oid owner);
 
 #endif							/* INSTANCE_FEATURES_SCOPES_H */

@@ -107,7 +107,7 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s already has an event %lld",
-						describe_scope(write->name),
+						scopename_describe(write->name),
 						(long long) sequence),
 				 errdetail("The sequence of the scope differs from its events."),
 				 errhint("See check_instance_features().")));
@@ -159,7 +159,7 @@ scope_write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("sequence of %s has reached its limit",
-						describe_scope(name))));
+						scopename_describe(name))));
 	scope->row.sequence += list_length(changes);
 	scope->row.change_date = Max(scope->row.change_date,
 								 GetCurrentTimestamp());

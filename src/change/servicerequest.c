@@ -61,7 +61,7 @@ decode_percent(const char *encoded, int len, bool is_query)
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						 errmsg("invalid percent-encoding in path"),
 						 errdetail("It is in \"%s\".",
-								   clip_name(encoded, len))));
+								   error_clip_name(encoded, len))));
 			c = (char) (high * 16 + low);
 			i += 2;
 		}
@@ -76,7 +76,7 @@ decode_percent(const char *encoded, int len, bool is_query)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid percent-encoding in path"),
 				 errdetail("\"%s\" is not valid in encoding \"%s\".",
-						   clip_name(encoded, len), GetDatabaseEncodingName())));
+						   error_clip_name(encoded, len), GetDatabaseEncodingName())));
 	return decoded;
 }
 
@@ -113,7 +113,7 @@ parse_query(const char *query, ServiceRequest *request)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unknown query parameter \"%s\"",
-							clip_name(name, strlen(name))),
+							error_clip_name(name, strlen(name))),
 					 errhint("The only one is \"inheritance\", for GET.")));
 		if (seen)
 			ereport(ERROR,
@@ -130,7 +130,7 @@ parse_query(const char *query, ServiceRequest *request)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid value for query parameter \"%s\": \"%s\"",
-							name, clip_name(value, strlen(value))),
+							name, error_clip_name(value, strlen(value))),
 					 errhint("It must be \"true\" or \"false\".")));
 	}
 }
@@ -158,7 +158,7 @@ parse_resource(const char *resource, FeatureLevel *level)
  * that no path has is left to the caller.
  */
 ServiceRequest
-parse_service_request(const char *method, const char *path)
+servicerequest_parse(const char *method, const char *path)
 {
 	ServiceRequest request = {.method = METHOD_OTHER};
 	Size		len = strlen(path);
@@ -184,7 +184,7 @@ parse_service_request(const char *method, const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("path \"%s\" does not exist",
-						clip_name(decoded, strlen(decoded))),
+						error_clip_name(decoded, strlen(decoded))),
 				 errhint("The paths are /v2beta/features/instance and /v2beta/features/system.")));
 
 	for (int i = 0; i < lengthof(method_names); i++)
@@ -202,7 +202,7 @@ parse_service_request(const char *method, const char *path)
  * The name of a method that some path has.
  */
 const char *
-service_method_name(ServiceMethod method)
+servicerequest_method_name(ServiceMethod method)
 {
 	return method_names[method];
 }

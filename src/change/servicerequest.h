@@ -25,8 +25,8 @@ typedef struct ServiceRequest
 	bool		inheritance;
 } ServiceRequest;
 
-extern ServiceRequest parse_service_request(const char *method,
-											const char *path);
-extern const char *service_method_name(ServiceMethod method);
+extern ServiceRequest servicerequest_parse(const char *method,
+										   const char *path);
+extern const char *servicerequest_method_name(ServiceMethod method);
 
 #endif							/* INSTANCE_FEATURES_SERVICEREQUEST_H */

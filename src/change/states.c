@@ -17,7 +17,7 @@
  * without.
  */
 void
-read_states(const ScopeChain *chain, bool inheritance,
+states_read(const ScopeChain *chain, bool inheritance,
 			StateCallback callback, void *arg)
 {
 	const CachedScope *scope = chain->scopes[0];

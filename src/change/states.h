@@ -12,7 +12,7 @@
 
 typedef void (*StateCallback) (const FeatureState *state, void *arg);
 
-extern void read_states(const ScopeChain *chain, bool inheritance,
+extern void states_read(const ScopeChain *chain, bool inheritance,
 						StateCallback callback, void *arg);
 
 #endif							/* INSTANCE_FEATURES_STATES_H */

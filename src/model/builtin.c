@@ -43,7 +43,7 @@ const BuiltinFeature builtin_feature_table[NUM_BUILTIN_FEATURES] =
 };
 
 bool
-is_builtin_key(const char *key)
+builtin_is_key(const char *key)
 {
 	for (int i = 0; i < NUM_BUILTIN_FEATURES; i++)
 	{

@@ -23,6 +23,6 @@ typedef struct BuiltinFeature
 
 extern const BuiltinFeature builtin_feature_table[NUM_BUILTIN_FEATURES];
 
-extern bool is_builtin_key(const char *key);
+extern bool builtin_is_key(const char *key);
 
 #endif							/* INSTANCE_FEATURES_BUILTIN_H */

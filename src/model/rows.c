@@ -19,7 +19,7 @@
  * somebody has dropped it.
  */
 Datum
-get_column(HeapTuple tuple, int attnum, Relation rel)
+row_get_column(HeapTuple tuple, int attnum, Relation rel)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel),
@@ -36,32 +36,32 @@ get_column(HeapTuple tuple, int attnum, Relation rel)
 }
 
 char *
-get_text_column(HeapTuple tuple, int attnum, Relation rel)
+row_get_text(HeapTuple tuple, int attnum, Relation rel)
 {
-	return TextDatumGetCString(get_column(tuple, attnum, rel));
+	return TextDatumGetCString(row_get_column(tuple, attnum, rel));
 }
 
 Jsonb *
-get_jsonb_column(HeapTuple tuple, int attnum, Relation rel)
+row_get_jsonb(HeapTuple tuple, int attnum, Relation rel)
 {
-	return DatumGetJsonbPCopy(get_column(tuple, attnum, rel));
+	return DatumGetJsonbPCopy(row_get_column(tuple, attnum, rel));
 }
 
 /* The same for a column that may be null: NULL then. */
 char *
-get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
+row_get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
 {
 	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
 		return NULL;
-	return get_text_column(tuple, attnum, rel);
+	return row_get_text(tuple, attnum, rel);
 }
 
 Jsonb *
-get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
+row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
 {
 	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
 		return NULL;
-	return get_jsonb_column(tuple, attnum, rel);
+	return row_get_jsonb(tuple, attnum, rel);
 }
 
 static TimestampTz
@@ -69,29 +69,29 @@ get_nullable_date(HeapTuple tuple, int attnum, Relation rel)
 {
 	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
 		return NO_DATE;
-	return DatumGetTimestampTz(get_column(tuple, attnum, rel));
+	return DatumGetTimestampTz(row_get_column(tuple, attnum, rel));
 }
 
 void
-get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
+row_get_scope(HeapTuple tuple, Relation rel, ScopeRow *row)
 {
 	memset(row, 0, sizeof(ScopeRow));
 	row->has_owner = !heap_attisnull(tuple, Anum_scope_owner,
 									 RelationGetDescr(rel));
 	if (row->has_owner)
 		memcpy(&row->owner,
-			   DatumGetPointer(get_column(tuple, Anum_scope_owner, rel)),
+			   DatumGetPointer(row_get_column(tuple, Anum_scope_owner, rel)),
 			   sizeof(ScopeOwner));
 	row->sequence =
-		DatumGetInt64(get_column(tuple, Anum_scope_sequence, rel));
+		DatumGetInt64(row_get_column(tuple, Anum_scope_sequence, rel));
 	row->change_date =
 		get_nullable_date(tuple, Anum_scope_change_date, rel);
 	row->creation_date =
 		get_nullable_date(tuple, Anum_scope_creation_date, rel);
 	if (!heap_attisnull(tuple, Anum_scope_purged_to, RelationGetDescr(rel)))
 		row->purged_to =
-			DatumGetInt64(get_column(tuple, Anum_scope_purged_to, rel));
-	row->dropped = DatumGetBool(get_column(tuple, Anum_scope_dropped, rel));
+			DatumGetInt64(row_get_column(tuple, Anum_scope_purged_to, rel));
+	row->dropped = DatumGetBool(row_get_column(tuple, Anum_scope_dropped, rel));
 }
 
 /*
@@ -100,16 +100,16 @@ get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row)
  * it can have, which direct DML may put into tables setting and event.
  */
 bool
-get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)
+row_get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)
 {
 	FeatureLevel level;
 
-	if (!parse_level(get_text_column(tuple, Anum_scope_level, rel), &level))
+	if (!level_parse(row_get_text(tuple, Anum_scope_level, rel), &level))
 		return false;
-	*name = make_scope_name(level,
-							get_text_column(tuple, Anum_scope_instance_id,
-											rel),
-							get_text_column(tuple, Anum_scope_id, rel));
-	return scope_name_violation(level_name(level), name->instance_id,
-								name->id) == NULL;
+	*name = scopename_make(level,
+						   row_get_text(tuple, Anum_scope_instance_id,
+										rel),
+						   row_get_text(tuple, Anum_scope_id, rel));
+	return scopename_violation(level_name(level), name->instance_id,
+							   name->id) == NULL;
 }

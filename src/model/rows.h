@@ -143,12 +143,12 @@ scope_row_is_dropped(const ScopeName *name, const ScopeRow *row)
 	return row->dropped && !level_is_single(name->level);
 }
 
-extern Datum get_column(HeapTuple tuple, int attnum, Relation rel);
-extern char *get_text_column(HeapTuple tuple, int attnum, Relation rel);
-extern char *get_nullable_text(HeapTuple tuple, int attnum, Relation rel);
-extern Jsonb *get_jsonb_column(HeapTuple tuple, int attnum, Relation rel);
-extern Jsonb *get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel);
-extern bool get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name);
-extern void get_scope_row(HeapTuple tuple, Relation rel, ScopeRow *row);
+extern Datum row_get_column(HeapTuple tuple, int attnum, Relation rel);
+extern char *row_get_text(HeapTuple tuple, int attnum, Relation rel);
+extern char *row_get_nullable_text(HeapTuple tuple, int attnum, Relation rel);
+extern Jsonb *row_get_jsonb(HeapTuple tuple, int attnum, Relation rel);
+extern Jsonb *row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel);
+extern bool row_get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name);
+extern void row_get_scope(HeapTuple tuple, Relation rel, ScopeRow *row);
 
 #endif							/* INSTANCE_FEATURES_ROWS_H */

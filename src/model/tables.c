@@ -30,7 +30,7 @@
 #include "model/tableshape.h"
 
 /*
- * What is known of a table.  Written by find_table() and open_table(),
+ * What is known of a table.  Written by find_table() and tables_open(),
  * forgotten by tables_invalidate() when PostgreSQL says that it changed.
  */
 typedef struct KnownTable
@@ -44,7 +44,7 @@ static KnownTable known_tables[NUM_TABLES];
 
 /*
  * Whether the tables were looked for and not found.  Written by
- * extension_is_installed() and tables_forget_absence().
+ * tables_extension_is_installed() and tables_forget_absence().
  */
 static bool known_absent = false;
 
@@ -64,7 +64,7 @@ find_table(FeatureTable table)
 	if (OidIsValid(get_extension_oid(EXTENSION_NAME, true)) &&
 		OidIsValid(namespace_oid = get_namespace_oid(EXTENSION_SCHEMA, true)))
 	{
-		known_tables[table].oid = get_relname_relid(table_name(table),
+		known_tables[table].oid = get_relname_relid(tableshape_name(table),
 													namespace_oid);
 		known_tables[table].verified = false;
 	}
@@ -76,7 +76,7 @@ find_table(FeatureTable table)
  * The OID of one of the tables.  Raises undefined_object if it does not exist.
  */
 Oid
-table_oid(FeatureTable table)
+tables_oid(FeatureTable table)
 {
 	Oid			relid = find_table(table);
 
@@ -91,7 +91,7 @@ table_oid(FeatureTable table)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("table \"%s.%s\" of extension \"%s\" does not exist",
-					EXTENSION_SCHEMA, table_name(table), EXTENSION_NAME),
+					EXTENSION_SCHEMA, tableshape_name(table), EXTENSION_NAME),
 			 errhint("Give the schema and the table their names back.")));
 }
 
@@ -99,7 +99,7 @@ table_oid(FeatureTable table)
  * Which of the tables has this OID?  False if none has.
  */
 bool
-find_table_by_oid(Oid relid, FeatureTable *table)
+tables_find_by_oid(Oid relid, FeatureTable *table)
 {
 	for (int i = 0; i < NUM_TABLES; i++)
 	{
@@ -118,7 +118,7 @@ find_table_by_oid(Oid relid, FeatureTable *table)
  * remembered until tables_forget_absence().
  */
 bool
-extension_is_installed(void)
+tables_extension_is_installed(void)
 {
 	if (!known_absent)
 		known_absent = !OidIsValid(find_table(TABLE_SCOPE));
@@ -126,7 +126,7 @@ extension_is_installed(void)
 }
 
 /*
- * Have extension_is_installed() look again.  Returns whether it had found the
+ * Have tables_extension_is_installed() look again.  Returns whether it had found the
  * extension missing.
  */
 bool
@@ -209,7 +209,7 @@ report_altered_table(FeatureTable table, const char *problem)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s.%s\" has been altered",
-					EXTENSION_SCHEMA, table_name(table)),
+					EXTENSION_SCHEMA, tableshape_name(table)),
 			 errdetail_internal("%s", problem),
 			 errhint("Restore the table as CREATE EXTENSION makes it.")));
 }
@@ -219,9 +219,9 @@ report_altered_table(FeatureTable table, const char *problem)
  * object_not_in_prerequisite_state if it is not what this code relies on.
  */
 Relation
-open_table(FeatureTable table, LOCKMODE lockmode)
+tables_open(FeatureTable table, LOCKMODE lockmode)
 {
-	Relation	rel = table_open(table_oid(table), lockmode);
+	Relation	rel = table_open(tables_oid(table), lockmode);
 	KnownTable *known = &known_tables[table];
 
 	/* That the owner stopped being a superuser invalidates no relation. */
@@ -230,7 +230,7 @@ open_table(FeatureTable table, LOCKMODE lockmode)
 		return rel;
 
 	{
-		const char *problem = table_shape_problem(rel, table);
+		const char *problem = tableshape_problem(rel, table);
 
 		if (problem != NULL)
 			report_altered_table(table, problem);
@@ -239,7 +239,7 @@ open_table(FeatureTable table, LOCKMODE lockmode)
 	/* An invalidation may have arrived meanwhile. */
 	if (known->oid == RelationGetRelid(rel))
 	{
-		known->tracked = table_is_tracked(rel, table);
+		known->tracked = tableshape_is_tracked(rel, table);
 		known->verified = true;
 	}
 	return rel;
@@ -247,7 +247,7 @@ open_table(FeatureTable table, LOCKMODE lockmode)
 
 /*
  * Find and verify all tables.  From then on, tables_invalidate() knows them.
- * Raises the errors of open_table().
+ * Raises the errors of tables_open().
  */
 void
 tables_resolve(void)
@@ -255,7 +255,7 @@ tables_resolve(void)
 	for (int i = 0; i < NUM_TABLES; i++)
 	{
 		if (!known_tables[i].verified)
-			table_close(open_table(i, AccessShareLock), AccessShareLock);
+			table_close(tables_open(i, AccessShareLock), AccessShareLock);
 	}
 }
 

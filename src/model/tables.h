@@ -19,14 +19,14 @@ typedef enum TableInvalidation
 	TABLES_CHANGED
 } TableInvalidation;
 
-extern bool extension_is_installed(void);
+extern bool tables_extension_is_installed(void);
 extern bool tables_forget_absence(void);
 extern TableInvalidation tables_invalidate(Oid relid);
 extern void tables_resolve(void);
 extern bool tables_are_tracked(void);
 extern bool tables_are_untracked(void);
-extern Oid	table_oid(FeatureTable table);
-extern bool find_table_by_oid(Oid relid, FeatureTable *table);
-extern Relation open_table(FeatureTable table, LOCKMODE lockmode);
+extern Oid	tables_oid(FeatureTable table);
+extern bool tables_find_by_oid(Oid relid, FeatureTable *table);
+extern Relation tables_open(FeatureTable table, LOCKMODE lockmode);
 
 #endif							/* INSTANCE_FEATURES_TABLES_H */

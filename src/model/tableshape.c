@@ -144,7 +144,7 @@ primary_key_problem(Relation rel, FeatureTable table)
  * What of a table is not as this code relies on, as a sentence; NULL if all is.
  */
 const char *
-table_shape_problem(Relation rel, FeatureTable table)
+tableshape_problem(Relation rel, FeatureTable table)
 {
 	const char *problem;
 
@@ -164,7 +164,7 @@ table_shape_problem(Relation rel, FeatureTable table)
  * there, and fire however a change is made.
  */
 bool
-table_is_tracked(Relation rel, FeatureTable table)
+tableshape_is_tracked(Relation rel, FeatureTable table)
 {
 	const		TriggerDesc *desc = rel->trigdesc;
 	int			found = 0;
@@ -189,14 +189,14 @@ table_is_tracked(Relation rel, FeatureTable table)
 }
 
 const char *
-table_name(FeatureTable table)
+tableshape_name(FeatureTable table)
 {
 	return tables[table].name;
 }
 
 /* The number of columns that the extension gave to a table. */
 int
-table_columns(FeatureTable table)
+tableshape_columns(FeatureTable table)
 {
 	return tables[table].ncolumns;
 }

@@ -10,9 +10,9 @@
 
 #include "model/rows.h"
 
-extern const char *table_name(FeatureTable table);
-extern int	table_columns(FeatureTable table);
-extern const char *table_shape_problem(Relation rel, FeatureTable table);
-extern bool table_is_tracked(Relation rel, FeatureTable table);
+extern const char *tableshape_name(FeatureTable table);
+extern int	tableshape_columns(FeatureTable table);
+extern const char *tableshape_problem(Relation rel, FeatureTable table);
+extern bool tableshape_is_tracked(Relation rel, FeatureTable table);
 
 #endif							/* INSTANCE_FEATURES_TABLESHAPE_H */

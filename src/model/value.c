@@ -28,7 +28,7 @@
 /* How deeply arrays and objects may be nested in a value. */
 #define MAX_VALUE_DEPTH 100
 
-int			max_value_size;
+int			value_max_size;
 
 /*
  * The number of bytes that a value takes as a jsonb of its own, its VARSIZE.
@@ -87,7 +87,7 @@ const char *
 value_limit_violation(const JsonbValue *value)
 {
 	Size		size = jsonb_size(value);
-	Size		limit = (Size) max_value_size * 1024;
+	Size		limit = (Size) value_max_size * 1024;
 
 	if (size > limit)
 		return psprintf("The size as jsonb is %zu bytes, but \"%s\" allows only %zu bytes.",

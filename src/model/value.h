@@ -28,7 +28,7 @@ typedef struct ValueType
 /*
  * In kilobytes; the setting instance_features.max_value_size.  Written by SET.
  */
-extern int	max_value_size;
+extern int	value_max_size;
 
 extern const ValueType *value_type(const char *name);
 extern const ValueType *value_infer_type(const JsonbValue *value);

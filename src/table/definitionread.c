@@ -19,7 +19,7 @@
 
 /* The same for the definitions. */
 uint64
-fingerprint_definitions(Snapshot snapshot)
+definitionread_fingerprint(Snapshot snapshot)
 {
 	uint64		fingerprint = 1;
 
@@ -33,14 +33,14 @@ take_definition(Relation rel, HeapTuple tuple, void *arg)
 	List	  **rows = arg;
 	FeatureRow *row = palloc0(sizeof(FeatureRow));
 
-	row->key = get_text_column(tuple, Anum_feature_key, rel);
-	row->json_name = get_text_column(tuple, Anum_feature_json_name, rel);
-	row->value_type = get_text_column(tuple, Anum_feature_value_type, rel);
+	row->key = row_get_text(tuple, Anum_feature_key, rel);
+	row->json_name = row_get_text(tuple, Anum_feature_json_name, rel);
+	row->value_type = row_get_text(tuple, Anum_feature_value_type, rel);
 	row->default_value =
-		get_jsonb_column(tuple, Anum_feature_default_value, rel);
+		row_get_jsonb(tuple, Anum_feature_default_value, rel);
 	row->allowed_values =
-		get_nullable_jsonb(tuple, Anum_feature_allowed_values, rel);
-	row->stage = get_text_column(tuple, Anum_feature_stage, rel);
+		row_get_nullable_jsonb(tuple, Anum_feature_allowed_values, rel);
+	row->stage = row_get_text(tuple, Anum_feature_stage, rel);
 	*rows = lappend(*rows, row);
 	return true;
 }
@@ -50,7 +50,7 @@ take_definition(Relation rel, HeapTuple tuple, void *arg)
  * list of FeatureRow, in no order.
  */
 List *
-read_definitions(Snapshot snapshot)
+definitionread_all(Snapshot snapshot)
 {
 	List	   *rows = NIL;
 
@@ -77,7 +77,7 @@ scan_definition(Snapshot snapshot, AttrNumber attnum, const char *text,
  * none.
  */
 FeatureRow *
-read_definition(Snapshot snapshot, const char *key)
+definitionread_one(Snapshot snapshot, const char *key)
 {
 	List	   *rows = NIL;
 
@@ -90,7 +90,7 @@ read_definition(Snapshot snapshot, const char *key)
  * none.
  */
 char *
-find_key_by_name(Snapshot snapshot, const char *name)
+definitionread_find_key(Snapshot snapshot, const char *name)
 {
 	List	   *rows = NIL;
 
@@ -119,7 +119,7 @@ take_place(Relation rel, HeapTuple tuple, void *arg)
  * Find the row of a definition.  False if there is none.
  */
 bool
-read_definition_place(Snapshot snapshot, const char *key, ItemPointer tid)
+definitionread_place(Snapshot snapshot, const char *key, ItemPointer tid)
 {
 	ItemPointerSetInvalid(tid);
 	scan_definition(snapshot, Anum_feature_key, key, take_place, tid);

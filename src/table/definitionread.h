@@ -10,11 +10,11 @@
 
 #include "table/scan.h"
 
-extern FeatureRow *read_definition(Snapshot snapshot, const char *key);
-extern char *find_key_by_name(Snapshot snapshot, const char *name);
-extern List *read_definitions(Snapshot snapshot);
-extern uint64 fingerprint_definitions(Snapshot snapshot);
-extern bool read_definition_place(Snapshot snapshot, const char *key,
-								  ItemPointer tid);
+extern FeatureRow *definitionread_one(Snapshot snapshot, const char *key);
+extern char *definitionread_find_key(Snapshot snapshot, const char *name);
+extern List *definitionread_all(Snapshot snapshot);
+extern uint64 definitionread_fingerprint(Snapshot snapshot);
+extern bool definitionread_place(Snapshot snapshot, const char *key,
+								 ItemPointer tid);
 
 #endif							/* INSTANCE_FEATURES_DEFINITIONREAD_H */

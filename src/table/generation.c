@@ -53,10 +53,10 @@ typedef enum Message
 
 #define NUM_MESSAGES (MESSAGE_SCOPES + 1)
 
-uint64		cache_generation = 1;
-uint64		data_generation = 1;
-uint64		definitions_generation = 1;
-uint64		invalidation_count = 0;
+uint64		generation_of_answers = 1;
+uint64		generation_of_scopes = 1;
+uint64		generation_of_definitions = 1;
+uint64		generation_invalidations = 0;
 
 /*
  * The hash values by which messages arrive, once they are known.  Written by
@@ -74,7 +74,7 @@ typedef struct PendingWrites
 }			PendingWrites;
 
 /*
- * Of the current transaction.  Written by write_begins(), write_ends() and the
+ * Of the current transaction.  Written by generation_write_begins(), generation_write_ends() and the
  * callbacks of the (sub)transaction's end.
  */
 static PendingWrites * pending_writes = NULL;	/* of the innermost level that
@@ -104,7 +104,7 @@ generation_advance(void)
 {
 	slist_iter	iter;
 
-	cache_generation++;
+	generation_of_answers++;
 	slist_foreach(iter, &callbacks)
 	{
 		RegisteredCallback *registered;
@@ -153,10 +153,10 @@ generation_invalidate(bool definitions)
 {
 	elog(DEBUG2, "instance_features: cached scopes%s are invalidated",
 		 definitions ? " and definitions" : "");
-	invalidation_count++;
-	data_generation++;
+	generation_invalidations++;
+	generation_of_scopes++;
 	if (definitions)
-		definitions_generation++;
+		generation_of_definitions++;
 	generation_advance();
 }
 
@@ -245,7 +245,7 @@ register_message(Message message)
  * given before do not hold while it does.
  */
 void
-write_begins(void)
+generation_write_begins(void)
 {
 	int			nest_level = GetCurrentTransactionNestLevel();
 
@@ -281,7 +281,7 @@ pop_pending_writes(void)
  * The row is written.  Tell this session at once, and others at commit.
  */
 void
-write_ends(bool definitions)
+generation_write_ends(bool definitions)
 {
 	if (pending_writes != NULL && --pending_writes->rows == 0)
 		pop_pending_writes();
@@ -299,7 +299,7 @@ write_ends(bool definitions)
  * the transaction ends, which costs time and nothing else.
  */
 bool
-write_is_pending(void)
+generation_write_is_pending(void)
 {
 	if (pending_writes != NULL)
 		return true;

@@ -12,16 +12,16 @@
  * Incremented whenever a previously returned answer may have become stale.
  * Written by generation.c alone.
  */
-extern uint64 cache_generation;
+extern uint64 generation_of_answers;
 
 /* The same for cached scopes, and for cached definitions. */
-extern uint64 data_generation;
-extern uint64 definitions_generation;
+extern uint64 generation_of_scopes;
+extern uint64 generation_of_definitions;
 
 /* How often the two above have advanced. */
-extern uint64 invalidation_count;
+extern uint64 generation_invalidations;
 
-/* Called whenever cache_generation has advanced: see instance_features.h. */
+/* Called whenever generation_of_answers has advanced: see instance_features.h. */
 typedef void (*CacheCallback) (void *arg);
 
 extern void generation_init(void);
@@ -31,8 +31,8 @@ extern void generation_invalidate(bool definitions);
 extern void generation_register_callback(CacheCallback callback, void *arg);
 extern void generation_unregister_callback(CacheCallback callback, void *arg);
 
-extern void write_begins(void);
-extern void write_ends(bool definitions);
-extern bool write_is_pending(void);
+extern void generation_write_begins(void);
+extern void generation_write_ends(bool definitions);
+extern bool generation_write_is_pending(void);
 
 #endif							/* INSTANCE_FEATURES_GENERATION_H */

@@ -4,7 +4,7 @@
  *	  The locks of those who change features.
  *
  * One order for all: first the definitions, then the rows of the scopes, which
- * are ordered by compare_scope_names().  All locks last until the transaction
+ * are ordered by scopename_compare().  All locks last until the transaction
  * ends, and none is taken before the caller's right was checked.
  *
  * The definitions are locked by locking table feature.
@@ -58,16 +58,16 @@
 #define EXCLUSION_TIME_LIMIT 10000
 
 void
-definitions_hold(void)
+lock_definitions_for_writing(void)
 {
-	LockRelationOid(table_oid(TABLE_FEATURE), RowExclusiveLock);
+	LockRelationOid(tables_oid(TABLE_FEATURE), RowExclusiveLock);
 }
 
 void
-definitions_lock(void)
+lock_definitions_for_altering(void)
 {
-	definitions_hold();
-	LockDatabaseObject(RelationRelationId, table_oid(TABLE_FEATURE), 0,
+	lock_definitions_for_writing();
+	LockDatabaseObject(RelationRelationId, tables_oid(TABLE_FEATURE), 0,
 					   ExclusiveLock);
 }
 
@@ -99,7 +99,7 @@ try_exclusion(DefinitionsCallback callback, void *arg)
 								 psprintf("%d", queue_time),
 								 PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-		LockRelationOid(table_oid(TABLE_FEATURE), ShareRowExclusiveLock);
+		LockRelationOid(tables_oid(TABLE_FEATURE), ShareRowExclusiveLock);
 		callback(arg);
 		AtEOXact_GUC(true, guc_level);
 		ReleaseCurrentSubTransaction();
@@ -133,7 +133,7 @@ try_exclusion(DefinitionsCallback callback, void *arg)
  * EXCLUSION_TIME_LIMIT without one.
  */
 void
-definitions_exclude_writers(DefinitionsCallback callback, void *arg)
+lock_out_writers(DefinitionsCallback callback, void *arg)
 {
 	int			limit = LockTimeout > 0 ? LockTimeout : EXCLUSION_TIME_LIMIT;
 	TimestampTz start = GetCurrentTimestamp();
@@ -216,14 +216,14 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
  * give the places to other rows, of other scopes, in between.
  */
 bool
-scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
+lock_scope_row(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 			   LockWaitPolicy wait_policy, ScopeTuple *scope)
 {
-	Relation	rel = open_table(TABLE_SCOPE, RowExclusiveLock);
+	Relation	rel = tables_open(TABLE_SCOPE, RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool		locked;
 
-	LockRelationOid(table_oid(TABLE_SETTING), RowExclusiveLock);
+	LockRelationOid(tables_oid(TABLE_SETTING), RowExclusiveLock);
 	locked = lock_row(rel, snapshot, &scope->tid, mode, wait_policy, slot);
 	if (locked)
 	{
@@ -232,10 +232,10 @@ scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 		ScopeName	locked_name;
 
 		/* Direct DML may have renamed it while we waited. */
-		locked = get_scope_name(tuple, rel, &locked_name) &&
-			compare_scope_names(&locked_name, name) == 0;
+		locked = row_get_scope_name(tuple, rel, &locked_name) &&
+			scopename_compare(&locked_name, name) == 0;
 		scope->tid = slot->tts_tid;
-		get_scope_row(tuple, rel, &scope->row);
+		row_get_scope(tuple, rel, &scope->row);
 		if (should_free)
 			heap_freetuple(tuple);
 	}
@@ -250,7 +250,7 @@ scope_row_lock(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
  * of a scope that has none now.
  */
 void
-scope_row_check_absence(const ScopeName *name)
+lock_check_scope_absence(const ScopeName *name)
 {
 	Snapshot	snapshot;
 	ScopeRow	row;
@@ -259,7 +259,7 @@ scope_row_check_absence(const ScopeName *name)
 	if (!IsolationUsesXactSnapshot())
 		return;
 	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	found = read_scope(snapshot, name, &row, NULL);
+	found = tableread_scope(snapshot, name, &row, NULL);
 	UnregisterSnapshot(snapshot);
 	if (found)
 		report_concurrent_change("delete");
@@ -270,27 +270,27 @@ scope_row_check_absence(const ScopeName *name)
  * has no row.
  */
 bool
-scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
-						ScopeTuple *scope)
+lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
+					ScopeTuple *scope)
 {
 	for (;;)
 	{
-		Relation	rel = open_table(TABLE_SCOPE, AccessShareLock);
-		Snapshot	snapshot = begin_read();
+		Relation	rel = tables_open(TABLE_SCOPE, AccessShareLock);
+		Snapshot	snapshot = scan_begin();
 		bool		locked = false;
 
 		CHECK_FOR_INTERRUPTS();
-		scope->stored = read_scope(snapshot, name, &scope->row, &scope->tid);
+		scope->stored = tableread_scope(snapshot, name, &scope->row, &scope->tid);
 		if (scope->stored)
-			locked = scope_row_lock(name, snapshot, mode, LockWaitBlock,
+			locked = lock_scope_row(name, snapshot, mode, LockWaitBlock,
 									scope);
-		end_read(snapshot);
+		scan_end(snapshot);
 		table_close(rel, AccessShareLock);
 		if (locked)
 			return true;
 		if (!scope->stored)
 		{
-			scope_row_check_absence(name);
+			lock_check_scope_absence(name);
 			return false;
 		}
 	}
@@ -301,23 +301,23 @@ scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
  * if there is no such definition.
  */
 bool
-definition_row_lock(const char *key, LockWaitPolicy wait_policy,
+lock_definition_row(const char *key, LockWaitPolicy wait_policy,
 					ItemPointer tid)
 {
-	Relation	rel = open_table(TABLE_FEATURE, RowExclusiveLock);
+	Relation	rel = tables_open(TABLE_FEATURE, RowExclusiveLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool		found;
 	bool		locked;
 
 	do
 	{
-		Snapshot	snapshot = begin_read();
+		Snapshot	snapshot = scan_begin();
 
 		CHECK_FOR_INTERRUPTS();
-		found = read_definition_place(snapshot, key, tid);
+		found = definitionread_place(snapshot, key, tid);
 		locked = found && lock_row(rel, snapshot, tid, LockTupleExclusive,
 								   wait_policy, slot);
-		end_read(snapshot);
+		scan_end(snapshot);
 		if (locked)
 		{
 			bool		should_free;
@@ -325,7 +325,7 @@ definition_row_lock(const char *key, LockWaitPolicy wait_policy,
 													   &should_free);
 
 			/* Direct DML may have renamed it while we waited. */
-			locked = strcmp(get_text_column(tuple, Anum_feature_key, rel),
+			locked = strcmp(row_get_text(tuple, Anum_feature_key, rel),
 							key) == 0;
 			*tid = slot->tts_tid;
 			if (should_free)
@@ -336,7 +336,7 @@ definition_row_lock(const char *key, LockWaitPolicy wait_policy,
 	if (!locked && IsolationUsesXactSnapshot())
 	{
 		Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-		bool		seen = read_definition_place(snapshot, key, tid);
+		bool		seen = definitionread_place(snapshot, key, tid);
 
 		UnregisterSnapshot(snapshot);
 		if (seen)

@@ -24,17 +24,17 @@ typedef struct ScopeTuple
 /* What is done with the definitions locked.  It may be done more than once. */
 typedef void (*DefinitionsCallback) (void *arg);
 
-extern void definitions_hold(void);
-extern void definitions_lock(void);
-extern void definitions_exclude_writers(DefinitionsCallback callback,
-										void *arg);
-extern bool scope_row_lock(const ScopeName *name, Snapshot snapshot,
+extern void lock_definitions_for_writing(void);
+extern void lock_definitions_for_altering(void);
+extern void lock_out_writers(DefinitionsCallback callback,
+							 void *arg);
+extern bool lock_scope_row(const ScopeName *name, Snapshot snapshot,
 						   LockTupleMode mode, LockWaitPolicy wait_policy,
 						   ScopeTuple *scope);
-extern void scope_row_check_absence(const ScopeName *name);
-extern bool scope_row_find_and_lock(const ScopeName *name, LockTupleMode mode,
-									ScopeTuple *scope);
-extern bool definition_row_lock(const char *key, LockWaitPolicy wait_policy,
+extern void lock_check_scope_absence(const ScopeName *name);
+extern bool lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
+								ScopeTuple *scope);
+extern bool lock_definition_row(const char *key, LockWaitPolicy wait_policy,
 								ItemPointer tid);
 
 #endif							/* INSTANCE_FEATURES_LOCKS_H */

@@ -37,18 +37,18 @@
  * earlier than now.  An error releases the snapshot.
  */
 Snapshot
-begin_read(void)
+scan_begin(void)
 {
 	generation_prepare();
 	tables_resolve();
 
 	/* Make sure that the snapshot is a new one, not one of a catalog scan. */
 	InvalidateCatalogSnapshot();
-	return RegisterSnapshot(GetCatalogSnapshot(table_oid(TABLE_SCOPE)));
+	return RegisterSnapshot(GetCatalogSnapshot(tables_oid(TABLE_SCOPE)));
 }
 
 void
-end_read(Snapshot snapshot)
+scan_end(Snapshot snapshot)
 {
 	UnregisterSnapshot(snapshot);
 }
@@ -61,7 +61,7 @@ void
 scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 				   const ScopeName *name, RowCallback callback, void *arg)
 {
-	Relation	rel = open_table(table, AccessShareLock);
+	Relation	rel = tables_open(table, AccessShareLock);
 	Relation	index = index_open(primary_key_index(rel), AccessShareLock);
 	ScanKeyData keys[3];
 	SysScanDesc scan;
@@ -125,7 +125,7 @@ void
 scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
 		   RowCallback callback, void *arg)
 {
-	Relation	rel = open_table(table, AccessShareLock);
+	Relation	rel = tables_open(table, AccessShareLock);
 	Oid			index_oid = key ? find_index(rel, key->sk_attno) : InvalidOid;
 	SysScanDesc scan;
 	HeapTuple	tuple;

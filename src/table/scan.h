@@ -15,8 +15,8 @@
 /* Called for each row of a scan.  False ends the scan. */
 typedef bool (*RowCallback) (Relation rel, HeapTuple tuple, void *arg);
 
-extern Snapshot begin_read(void);
-extern void end_read(Snapshot snapshot);
+extern Snapshot scan_begin(void);
+extern void scan_end(Snapshot snapshot);
 extern void scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 							   const ScopeName *name, RowCallback callback,
 							   void *arg);

@@ -31,7 +31,7 @@ take_scope(Relation rel, HeapTuple tuple, void *arg)
 {
 	ScopeRead  *read = arg;
 
-	get_scope_row(tuple, rel, read->row);
+	row_get_scope(tuple, rel, read->row);
 	if (read->tid != NULL)
 		*read->tid = tuple->t_self;
 	read->found = true;
@@ -43,8 +43,8 @@ take_scope(Relation rel, HeapTuple tuple, void *arg)
  * scope has no row.
  */
 bool
-read_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
-		   ItemPointer tid)
+tableread_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
+				ItemPointer tid)
 {
 	ScopeRead	read = {.row = row,.tid = tid};
 
@@ -59,12 +59,12 @@ take_setting(Relation rel, HeapTuple tuple, void *arg)
 	SettingRow *row = palloc(sizeof(SettingRow));
 
 	row->tid = tuple->t_self;
-	row->feature = get_text_column(tuple, Anum_setting_feature, rel);
-	row->value = get_jsonb_column(tuple, Anum_setting_value, rel);
+	row->feature = row_get_text(tuple, Anum_setting_feature, rel);
+	row->value = row_get_jsonb(tuple, Anum_setting_value, rel);
 	row->sequence =
-		DatumGetInt64(get_column(tuple, Anum_setting_sequence, rel));
+		DatumGetInt64(row_get_column(tuple, Anum_setting_sequence, rel));
 	row->change_date =
-		DatumGetTimestampTz(get_column(tuple, Anum_setting_change_date, rel));
+		DatumGetTimestampTz(row_get_column(tuple, Anum_setting_change_date, rel));
 	*settings = lappend(*settings, row);
 	return true;
 }
@@ -73,7 +73,7 @@ take_setting(Relation rel, HeapTuple tuple, void *arg)
  * Read the settings of a scope: a list of SettingRow, ordered by feature.
  */
 List *
-read_settings(Snapshot snapshot, const ScopeName *name)
+tableread_settings(Snapshot snapshot, const ScopeName *name)
 {
 	List	   *settings = NIL;
 
@@ -87,7 +87,7 @@ read_settings(Snapshot snapshot, const ScopeName *name)
  * settings of a scope differ.
  */
 uint64
-fingerprint_scope(Snapshot snapshot, const ScopeName *name)
+tableread_fingerprint(Snapshot snapshot, const ScopeName *name)
 {
 	uint64		fingerprint = 1;
 
@@ -111,8 +111,8 @@ take_scope_name(Relation rel, HeapTuple tuple, void *arg)
 	List	  **names = arg;
 	ScopeName	name;
 
-	if (get_scope_name(tuple, rel, &name))
-		*names = lappend(*names, copy_scope_name(&name));
+	if (row_get_scope_name(tuple, rel, &name))
+		*names = lappend(*names, scopename_copy(&name));
 	return true;
 }
 
@@ -121,12 +121,12 @@ take_scope_name(Relation rel, HeapTuple tuple, void *arg)
  * of ScopeName, in the order in which scopes are locked.
  */
 List *
-read_scope_names(Snapshot snapshot)
+tableread_scope_names(Snapshot snapshot)
 {
 	List	   *names = NIL;
 
 	scan_table(TABLE_SCOPE, snapshot, NULL, take_scope_name, &names);
-	list_sort(names, compare_scope_cells);
+	list_sort(names, scopename_compare_cells);
 	return names;
 }
 
@@ -136,8 +136,8 @@ pass_setting(Relation rel, HeapTuple tuple, void *arg)
 	SettingsRead *read = arg;
 	MemoryContext caller_cxt = MemoryContextSwitchTo(read->row_cxt);
 	ScopeName	name;
-	bool		known = get_scope_name(tuple, rel, &name);
-	Jsonb	   *value = get_jsonb_column(tuple, Anum_setting_value, rel);
+	bool		known = row_get_scope_name(tuple, rel, &name);
+	Jsonb	   *value = row_get_jsonb(tuple, Anum_setting_value, rel);
 
 	MemoryContextSwitchTo(caller_cxt);
 	if (known)
@@ -151,8 +151,8 @@ pass_setting(Relation rel, HeapTuple tuple, void *arg)
  * callback is given is gone when it returns.
  */
 void
-foreach_setting_of_feature(Snapshot snapshot, const char *feature,
-						   SettingCallback callback, void *arg)
+tableread_foreach_setting(Snapshot snapshot, const char *feature,
+						  SettingCallback callback, void *arg)
 {
 	SettingsRead read = {.callback = callback,.arg = arg};
 	ScanKeyData key;
@@ -183,14 +183,14 @@ pass_event(Relation rel, HeapTuple tuple, void *arg)
 
 	event.tid = tuple->t_self;
 	event.sequence =
-		DatumGetInt64(get_column(tuple, Anum_event_sequence, rel));
-	event.event_type = get_text_column(tuple, Anum_event_event_type, rel);
-	event.feature = get_nullable_text(tuple, Anum_event_feature, rel);
-	event.old_value = get_nullable_jsonb(tuple, Anum_event_old_value, rel);
-	event.value = get_nullable_jsonb(tuple, Anum_event_value, rel);
-	event.editor = get_text_column(tuple, Anum_event_editor, rel);
+		DatumGetInt64(row_get_column(tuple, Anum_event_sequence, rel));
+	event.event_type = row_get_text(tuple, Anum_event_event_type, rel);
+	event.feature = row_get_nullable_text(tuple, Anum_event_feature, rel);
+	event.old_value = row_get_nullable_jsonb(tuple, Anum_event_old_value, rel);
+	event.value = row_get_nullable_jsonb(tuple, Anum_event_value, rel);
+	event.editor = row_get_text(tuple, Anum_event_editor, rel);
 	event.creation_date =
-		DatumGetTimestampTz(get_column(tuple, Anum_event_creation_date, rel));
+		DatumGetTimestampTz(row_get_column(tuple, Anum_event_creation_date, rel));
 	go_on = read->callback(&event, read->arg);
 
 	MemoryContextSwitchTo(caller_cxt);
@@ -203,8 +203,8 @@ pass_event(Relation rel, HeapTuple tuple, void *arg)
  * is given is gone when it returns.
  */
 void
-foreach_event(Snapshot snapshot, const ScopeName *name,
-			  EventCallback callback, void *arg)
+tableread_foreach_event(Snapshot snapshot, const ScopeName *name,
+						EventCallback callback, void *arg)
 {
 	EventsRead	read = {.callback = callback,.arg = arg};
 
@@ -227,7 +227,7 @@ take_existence(Relation rel, HeapTuple tuple, void *arg)
  * a restore that failed half-way leaves behind.
  */
 bool
-has_rows_without_scope(Snapshot snapshot, const ScopeName *name)
+tableread_has_rows_without_scope(Snapshot snapshot, const ScopeName *name)
 {
 	bool		found = false;
 

@@ -15,15 +15,15 @@ typedef bool (*EventCallback) (const EventRow *event, void *arg);
 typedef void (*SettingCallback) (const ScopeName *name, const Jsonb *value,
 								 void *arg);
 
-extern bool read_scope(Snapshot snapshot, const ScopeName *name,
-					   ScopeRow *row, ItemPointer tid);
-extern List *read_settings(Snapshot snapshot, const ScopeName *name);
-extern uint64 fingerprint_scope(Snapshot snapshot, const ScopeName *name);
-extern List *read_scope_names(Snapshot snapshot);
-extern void foreach_setting_of_feature(Snapshot snapshot, const char *feature,
-									   SettingCallback callback, void *arg);
-extern void foreach_event(Snapshot snapshot, const ScopeName *name,
-						  EventCallback callback, void *arg);
-extern bool has_rows_without_scope(Snapshot snapshot, const ScopeName *name);
+extern bool tableread_scope(Snapshot snapshot, const ScopeName *name,
+							ScopeRow *row, ItemPointer tid);
+extern List *tableread_settings(Snapshot snapshot, const ScopeName *name);
+extern uint64 tableread_fingerprint(Snapshot snapshot, const ScopeName *name);
+extern List *tableread_scope_names(Snapshot snapshot);
+extern void tableread_foreach_setting(Snapshot snapshot, const char *feature,
+									  SettingCallback callback, void *arg);
+extern void tableread_foreach_event(Snapshot snapshot, const ScopeName *name,
+									EventCallback callback, void *arg);
+extern bool tableread_has_rows_without_scope(Snapshot snapshot, const ScopeName *name);
 
 #endif							/* INSTANCE_FEATURES_TABLEREAD_H */

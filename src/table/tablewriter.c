@@ -75,7 +75,7 @@ writer_begin(const ColumnRange *updated_columns)
 
 	for (int i = 0; i < NUM_TABLES; i++)
 	{
-		relids[i] = table_oid(i);
+		relids[i] = tables_oid(i);
 		columns[i] = NULL;
 		if (updated_columns[i].first > 0)
 			columns[i] =
@@ -107,11 +107,11 @@ static ExprState * *prepare_defaults(TableWriter *writer, Target *target, Featur
 	TupleDesc	desc = RelationGetDescr(target->rel);
 	ExprState **defaults;
 
-	if (desc->natts == table_columns(table))
+	if (desc->natts == tableshape_columns(table))
 		return NULL;
 
 	defaults = palloc0(sizeof(ExprState *) * desc->natts);
-	for (int i = table_columns(table); i < desc->natts; i++)
+	for (int i = tableshape_columns(table); i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		Node	   *expr;
@@ -143,7 +143,7 @@ begin_command(TableWriter *writer, FeatureTable table, CmdType command)
 	if (target->rel == NULL)
 	{
 		/* The range table opens it again, with the lock that we get here. */
-		target->rel = open_table(table, RowExclusiveLock);
+		target->rel = tables_open(table, RowExclusiveLock);
 		target->info = makeNode(ResultRelInfo);
 		ExecInitResultRelation(estate, target->info, table + 1);
 		ExecOpenIndices(target->info, true);
@@ -230,9 +230,9 @@ store_new_row(TableWriter *writer, Target *target, FeatureTable table,
 
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, sizeof(bool) * natts);
-	memcpy(slot->tts_values, values, sizeof(Datum) * table_columns(table));
-	memcpy(slot->tts_isnull, nulls, sizeof(bool) * table_columns(table));
-	for (int i = table_columns(table); target->defaults && i < natts; i++)
+	memcpy(slot->tts_values, values, sizeof(Datum) * tableshape_columns(table));
+	memcpy(slot->tts_isnull, nulls, sizeof(bool) * tableshape_columns(table));
+	for (int i = tableshape_columns(table); target->defaults && i < natts; i++)
 	{
 		if (target->defaults[i] != NULL)
 			slot->tts_values[i] =
