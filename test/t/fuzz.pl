@@ -298,12 +298,14 @@ sub random_value
 	return pick(@{ $pools{ $definition ? $definition->{type} : $natural_type{$key} // 'boolean' } });
 }
 sub random_key { return rand() < 0.1 ? pick('userSchema', '', 'nothing', @own_features) : pick(keys_of_all()) }
+my $changed;    # the feature whose definition the last statement has changed
 sub random_features
 {
 	my %fields;
 	for (1 .. 1 + rand 3)
 	{
 		my $key = rand() < 0.02 ? pick(@own_features) : pick(keys_of_all());
+		$key = $changed if defined $changed && rand() < 0.5;
 		my $name = rand() < 0.5 || !definition($key) ? $key : definition($key)->{json_name};
 		$fields{$name} = rand() < 0.3 ? 'null' : random_value($key);
 		$fields{ pick('user_shema', 'LoginDefaultOrg', '', 'üx', q{a'b}) } = 'true' if rand() < 0.02;
@@ -824,7 +826,9 @@ while ($step++ < $steps)
 	else
 	{
 		my $role = random_role();
-		my ($sql, $model, $form) = $operations{ pick(@names) }->($role);
+		my $operation = defined $changed && rand() < 0.7 ? pick(qw(set set_system apply)) : pick(@names);
+		my ($sql, $model, $form) = $operations{$operation}->($role);
+		$changed = $sql =~ /(?:define_feature|alter_feature|set_feature_stage|drop_feature)\(E'(f_\w+)'/ ? $1 : undef;
 		$session->query("SET ROLE \"$role\"");
 		push @log, "$role: $sql";
 		$called{$1}++ while $sql =~ /(\w+)\(/g;
