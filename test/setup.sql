@@ -8,7 +8,12 @@
 SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION pgtap;
+\getenv extension_owner EXTENSION_OWNER
+\if :{?extension_owner}
+\i test/setup_owner.sql
+\else
 CREATE EXTENSION instance_features;
+\endif
 
 -- The result of a query of one value, run as a role (as ourselves if null),
 -- or the error: SQLSTATE, message, detail and hint.

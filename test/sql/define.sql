@@ -105,7 +105,7 @@ SELECT is(pg_temp.try($$SELECT define_feature('dark_mode', '"auto"')$$), '', 'a 
 SELECT is_empty('SELECT * FROM check_instance_features()', 'the tables are consistent');
 
 -- Rights: the system's owner, and nobody else.
-SELECT is(pg_temp.try_as('stranger', $$SELECT define_feature('mine')$$), format('42501 | permission denied for the system | Permission "system.feature.write" is required, which role "%s" has.', current_user), 'define_feature is for the system''s owner');
+SELECT is(pg_temp.try_as('stranger', $$SELECT define_feature('mine')$$), format('42501 | permission denied for the system | Permission "system.feature.write" is required, which role "%s" has.', (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database())), 'define_feature is for the system''s owner');
 SELECT is(pg_temp.try_as('stranger', q) ~ '^42501 \| permission denied for the system', true, q)
 FROM unnest(ARRAY[$$SELECT alter_feature('color', '"x"')$$, $$SELECT drop_feature('color')$$, $$SELECT set_feature_stage('color', 'stable')$$, $$SELECT alter_feature('user_schema', 'true')$$, $$SELECT purge_feature_events(now())$$]) q;
 SELECT alter_system_owner('landlord') \g /dev/null
