@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/timeformat.h"
 #include "change/notify.h"
 #include "model/tables.h"
 #include "model/tableshape.h"
@@ -51,10 +52,10 @@ check_scope_row(Relation rel, HeapTuple tuple)
 	if (row.sequence < 0)
 		broken = "The sequence must not be negative.";
 	if ((row.change_date != NO_DATE &&
-		 TIMESTAMP_NOT_FINITE(row.change_date)) ||
+		 !timeformat_is_rfc3339(row.change_date)) ||
 		(row.creation_date != NO_DATE &&
-		 TIMESTAMP_NOT_FINITE(row.creation_date)))
-		broken = "The times must be finite.";
+		 !timeformat_is_rfc3339(row.creation_date)))
+		broken = "The times must be of the years 1 to 9999.";
 
 	if (broken != NULL)
 		ereport(ERROR,

@@ -106,6 +106,7 @@ effective_owner(PG_FUNCTION_ARGS)
 	FeatureLevel level;
 	Oid			owner;
 
+	result_check_argument_count(fcinfo, 3);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
 		!level_parse(text_to_cstring(PG_GETARG_TEXT_PP(0)), &level))
 		PG_RETURN_NULL();
@@ -141,6 +142,7 @@ feature_value_violation(PG_FUNCTION_ARGS)
 	const ValueType *type;
 	const char *violation;
 
+	result_check_argument_count(fcinfo, 3);
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	json_root_value(PG_GETARG_JSONB_P(0), &value);

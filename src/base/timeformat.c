@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #include "base/timeformat.h"
@@ -22,6 +23,19 @@ append_number(StringInfo buf, uint32 number, int digits)
 	*end = '\0';
 }
 
+/* The beginning of a year, as a timestamp. */
+#define YEAR_BEGIN(year) \
+	((date2j(year, 1, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+
+/*
+ * Whether RFC 3339 can express a timestamp: in the years 1 to 9999.
+ */
+bool
+timeformat_is_rfc3339(TimestampTz timestamp)
+{
+	return timestamp >= YEAR_BEGIN(1) && timestamp < YEAR_BEGIN(10000);
+}
+
 /*
  * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
  * with 0, 3 or 6 fractional digits.
@@ -32,7 +46,8 @@ timeformat_append_rfc3339(StringInfo buf, TimestampTz timestamp)
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	if (timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) != 0)
+	if (!timeformat_is_rfc3339(timestamp) ||
+		timestamp2tm(timestamp, NULL, &tm, &fsec, NULL, NULL) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp out of range")));

@@ -275,7 +275,7 @@ send_mark(const Mark *mark)
 	escape_json(&buf, mark->name->id);
 	appendStringInfo(&buf, ", \"sequence\": %lld",
 					 (long long) mark->sequence);
-	if (mark->change_date != NO_DATE)
+	if (timeformat_is_rfc3339(mark->change_date))
 	{
 		appendStringInfoString(&buf, ", \"changeDate\": \"");
 		timeformat_append_rfc3339(&buf, mark->change_date);
