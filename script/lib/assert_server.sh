@@ -15,7 +15,7 @@ require_assert_server() {
 	pgtap=$("$PG_CONFIG" --sharedir)/extension
 	require "$pgtap/pgtap.control=postgresql-$major-pgtap"
 	[ -x "$prefix/bin/pg_config" ] || build_assert_server "$prefix"
-	as_root cp "$pgtap"/pgtap* "$prefix/share/extension/"
+	as_root cp "$pgtap"/pgtap* "$("$prefix/bin/pg_config" --sharedir)/extension/"
 	PG_CONFIG=$prefix/bin/pg_config
 	require_postgres
 }
