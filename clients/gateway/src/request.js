@@ -78,20 +78,27 @@ function dropRest(stream) {
 }
 
 /**
- * Makes the function that writes an answer.  Answers that are not fetched are
- * given up after a time, and, if there are too many, the oldest of them.
+ * Makes respond(), which writes an answer.  Answers that are not fetched are given
+ * up after a time, and, if there are too many, the oldest of them.
  */
 export function createResponder({ requestTimeoutMs, requests }) {
   const unfetched = new Map();
 
+  function forget(response) {
+    clearTimeout(unfetched.get(response));
+    unfetched.delete(response);
+  }
+
   function giveUp(response) {
+    // Of pipelined answers whose connection is gone, node:http tells nothing.
+    forget(response);
     // Only the connection as a whole is certain to be closed.
     if (response.stream) response.stream.session?.destroy();
     else response.socket?.destroy();
     response.destroy();
   }
 
-  return function respond(request, response, { status, headers, body, trailers }) {
+  function respond(request, response, { status, headers, body, trailers }) {
     if (response.headersSent || response.destroyed || response.stream?.destroyed) return;
     const ended = request.complete || request.stream?.endAfterHeaders;
     // Not by the version, which over HTTP/1 may be any that the peer likes.
@@ -105,10 +112,7 @@ export function createResponder({ requestTimeoutMs, requests }) {
     const length = trailers ? {} : { 'content-length': Buffer.byteLength(body) };
     const timer = setTimeout(() => giveUp(response), requestTimeoutMs);
     unfetched.set(response, timer);
-    response.once('close', () => {
-      clearTimeout(timer);
-      unfetched.delete(response);
-    });
+    response.once('close', () => forget(response));
     if (unfetched.size > requests) giveUp(unfetched.keys().next().value);
     response.writeHead(status, { ...length, ...headers });
     if (trailers) response.addTrailers(trailers);
@@ -119,5 +123,13 @@ export function createResponder({ requestTimeoutMs, requests }) {
       else stream.once('finish', () => dropRest(stream));
     }
     response.end(body);
+  }
+
+  return {
+    respond,
+    /** How many answers wait for their peer to take them. */
+    get unfetched() {
+      return unfetched.size;
+    },
   };
 }

@@ -37,7 +37,7 @@ export async function startGateway(config, log) {
   const identify = await createIdentifier(config);
   const admission = createAdmission(config);
   const database = createDatabase(config, log, admission);
-  const respond = createResponder(limits);
+  const answers = createResponder(limits);
   const calls = createCalls(limits, (error) => log('error', 'internal error', { error: error?.stack ?? String(error) }));
   let stopping;
 
@@ -131,10 +131,10 @@ export async function startGateway(config, log) {
         ? await answerProbe(path)
         : await answer(request, response, { host, path, signal: left.signal, leaving });
       if (stopping && !response.stream) response.setHeader('connection', 'close');
-      respond(request, response, outcome);
+      answers.respond(request, response, outcome);
     } catch (error) {
       const known = toServiceError(error);
-      respond(request, response, json(known.http, known.body, known.headers));
+      answers.respond(request, response, json(known.http, known.body, known.headers));
     } finally {
       for (const action of leaving) action();
     }
@@ -219,6 +219,6 @@ export async function startGateway(config, log) {
     stop: () => { stopping ??= shutDown(); return stopping; },
     connections: () => database.connections,
     /** What there is now, for tests and debugging. */
-    counts: () => ({ ...admission.counts, http1Connections: http1Connections.size, http2Connections: http2Connections.size, sessions: sessions.size }),
+    counts: () => ({ ...admission.counts, unfetched: answers.unfetched, http1Connections: http1Connections.size, http2Connections: http2Connections.size, sessions: sessions.size }),
   };
 }

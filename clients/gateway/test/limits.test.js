@@ -141,6 +141,19 @@ test('an answer that is not fetched is given up', async (t) => {
   await until(() => gateway.counts().http2Connections === 0);
 });
 
+test('answers that are pipelined behind another one are not kept when their connection is gone', async (t) => {
+  const gateway = await start(t, { limits: { requestTimeoutMs: 300 } });
+  const authorization = `Bearer ${await tokenOf('alice')}`;
+  const requests = Array.from({ length: 5 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join('');
+  for (let i = 1; i <= 20; i++) {
+    const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
+      socket.write(`PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nContent-Length: 0\r\n\r\n${requests}`);
+    await until(() => gateway.log.filter(({ path }) => path === '/4').length === i);
+    socket.destroy();
+  }
+  await until(() => Object.values(gateway.counts()).every((count) => count === 0), 10);
+});
+
 test('connections have a bound: an idle one makes room, else the new one goes', async (t) => {
   const gateway = await start(t, { limits: { connections: 5, requestTimeoutMs: 20000 } });
   const authorization = `Bearer ${await tokenOf('alice')}`;
