@@ -17,6 +17,9 @@ my $steps = $ENV{FUZZ_STEPS} // 4000;
 diag("SEED=$seed FUZZ_STEPS=$steps");
 srand($seed);
 
+# A server that crashes must be told of, not end the test silently.
+$SIG{PIPE} = 'IGNORE';
+
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->start;
@@ -505,7 +508,12 @@ my %operations = (
 			$extra // ()) . '}';
 		if (rand() < 0.03) { $text = pick(undef, '[]', 'null'); $extra = 'bad' }
 		return (sprintf('SELECT * FROM apply_features(%s, %s)', quote($text), $dry_run),
-			sub { apply($role, \%document, $extra, $dry_run) });
+			sub {
+				my $before = dclone($state);
+				my $result = apply($role, \%document, $extra, $dry_run);
+				$state = $before if $result =~ /^ERROR/;
+				return $result;
+			});
 	},
 	export => sub {
 		my ($role) = @_;

@@ -18,6 +18,9 @@ my $steps = $ENV{FUZZ_STEPS} // 1500;
 diag("SEED=$seed FUZZ_STEPS=$steps");
 srand($seed);
 
+# A server that crashes must be told of, not end the test silently.
+$SIG{PIPE} = 'IGNORE';
+
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->append_conf('postgresql.conf', q{
@@ -192,6 +195,16 @@ like($node->safe_psql('postgres', q{
 	SELECT (set_instance_features('{"userSchema": true}')).sequence;
 	DROP TRIGGER aaa ON instance_features.scope}),
 	qr/"sequence": 5,/, 'a notification has the last sequence, also if a trigger makes one more event');
+
+my $truncating = Session->new($node);
+$truncating->query('BEGIN; TRUNCATE instance_features.feature');
+my (undef, undef, $stderr) = $node->psql('postgres', q{
+	SET lock_timeout = '10ms';
+	SELECT apply_features('{"instances": {"a": {}}}')});
+like($stderr, qr/canceling statement due to lock timeout/,
+	'a document cannot be applied while definitions are truncated');
+$truncating->query('ROLLBACK');
+$truncating->quit;
 
 # Random statements.  COPY reads one of these files.
 my @ids = qw(default a b c);
