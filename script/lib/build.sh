@@ -39,10 +39,12 @@ make_source() {
 # COPT for a build in which warnings are errors.  Clang warns of options and
 # attributes that PostgreSQL has for gcc.
 strict() {
-	echo -Werror
-	"$compiler" --version | grep -q clang || return 0
-	echo -Wno-unknown-warning-option -Wno-ignored-optimization-argument \
-		-Wno-unused-command-line-argument -Wno-ignored-attributes
+	local flags=-Werror
+	if "$compiler" --version | grep -q clang; then
+		flags+=' -Wno-unknown-warning-option -Wno-ignored-optimization-argument'
+		flags+=' -Wno-unused-command-line-argument -Wno-ignored-attributes'
+	fi
+	echo "$flags"
 }
 
 # Install what was built there, as root unless PostgreSQL's directories are ours.
