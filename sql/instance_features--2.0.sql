@@ -1085,6 +1085,11 @@ BEGIN ATOMIC
     FROM instance_features.setting t
     WHERE NOT EXISTS (SELECT FROM instance_features.definition f WHERE f.key = t.feature)
     UNION ALL
+    SELECT 'setting on another level', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
+        format('Features cannot be set on level %s.', t.level)
+    FROM instance_features.setting t
+    WHERE t.level NOT IN ('system', 'instance')
+    UNION ALL
     SELECT 'value not allowed', t.level, t.instance_id, t.scope_id, t.feature, t.sequence, v.violation
     FROM instance_features.setting t
     JOIN instance_features.definition f ON f.key = t.feature,

@@ -1,6 +1,6 @@
 \set ECHO none
 \i test/setup.sql
-SELECT plan(31);
+SELECT plan(32);
 
 CREATE ROLE alice;
 CREATE FUNCTION pg_temp.problems() RETURNS text LANGUAGE sql AS $$
@@ -60,6 +60,9 @@ SELECT is(pg_temp.problems(), 'value not allowed instance a color 8 It is a stri
 ROLLBACK TO defined;
 UPDATE instance_features.feature SET allowed_values = '["red", "green"]' WHERE key = 'color';
 SELECT is(pg_temp.problems(), 'value not allowed instance a color 8 "blue" is not one of the allowed ["red", "green"].', 'a value that is not allowed');
+ROLLBACK TO healthy;
+INSERT INTO instance_features.setting VALUES ('planet', '', 'a', 'user_schema', 'true', 1, now());
+SELECT is(pg_temp.problems() ~ 'setting on another level planet a user_schema 1 Features cannot be set on level planet.', true, 'check_instance_features() reports a setting on a level that there is not');
 ROLLBACK TO healthy;
 INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('user_schema', 'other', 'integer', '7');
 SELECT is(pg_temp.problems() ~ 'ambiguous name user_schema user_schema is also the key or JSON name of user_schema.', true, 'a definition with the key of a built-in one');
