@@ -47,7 +47,7 @@ endif
 # A build outside of the sources: PGXS makes no directories, and psql reads
 # setup.sql from the working directory.
 ifneq ($(abspath $(srcdir)),$(CURDIR))
-$(shell mkdir -p expected test $(dir $(OBJS)); cp $(srcdir)/expected/* expected; cp $(srcdir)/test/setup.sql test)
+$(shell mkdir -p expected test $(dir $(OBJS)); cp -f $(srcdir)/expected/* expected; cp -f $(srcdir)/test/setup*.sql test)
 EXTRA_CLEAN += expected src test
 endif
 
