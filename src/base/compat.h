@@ -24,9 +24,9 @@
 #endif
 
 /*
- * Since 16, extensions are built with hidden visibility, and the declarations
- * of what the server looks up make an exception.  Files with functions for SQL
- * include this header, so that PostgreSQL 15 finds them.
+ * Since 16, extensions are built with hidden visibility, and the macros below
+ * export the symbols that the server looks up.  Files with SQL-callable
+ * functions include this header, so that the same holds on 15.
  */
 #if PG_VERSION_NUM < 160000 && defined(__GNUC__)
 #undef PGDLLEXPORT
@@ -44,26 +44,26 @@ CppConcat(pg_finfo_,funcname) (void) \
 extern int no_such_variable
 #endif
 
-/* Since 18, it stands before a declaration and has a shorter name. */
+/* Since 18, the attribute has a shorter name and precedes the declaration. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
-/* Since 16, a membership need not come with the right to SET ROLE. */
+/* Since 16, membership does not imply the right to SET ROLE. */
 #if PG_VERSION_NUM >= 160000
 #define may_become_role(member, role) member_can_set_role(member, role)
 #else
 #define may_become_role(member, role) is_member_of_role(member, role)
 #endif
 
-/* Since 18, the caller says whether a deferrable key will do. */
+/* Since 18, the caller says whether a deferrable key is acceptable. */
 #if PG_VERSION_NUM >= 180000
 #define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
 #define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
 #endif
 
-/* Since 16, an EPQState knows its result relations. */
+/* Since 16, the caller also passes the result relations. */
 #if PG_VERSION_NUM >= 160000
 #define init_epq_state(epqstate, estate) \
 	EvalPlanQualInit(epqstate, estate, NULL, NIL, -1, NIL)
@@ -73,8 +73,8 @@ extern int no_such_variable
 #endif
 
 /*
- * What builds a jsonb value.  Since 19, PostgreSQL has it; its "result" is the
- * value when the outermost object or array has ended.
+ * State of building a jsonb value.  PostgreSQL has such a type since 19.
+ * "result" is the value once the outermost object or array has ended.
  */
 #if PG_VERSION_NUM >= 190000
 typedef JsonbInState JsonbBuilder;
@@ -97,9 +97,9 @@ push_jsonb(JsonbBuilder *builder, JsonbIteratorToken token, JsonbValue *value)
 }
 
 /*
- * Give an executor state a range table of tables, to be changed in these
- * columns.  Since 16, the columns are in an RTEPermissionInfo; since 18, the
- * executor is told which tables it may open.
+ * Initialize the range table of an executor state with tables of which the
+ * given columns will be updated.  Since 16, the columns are in an
+ * RTEPermissionInfo; since 18, the caller says which tables may be opened.
  */
 static inline void
 init_range_table(EState *estate, int ntables, const Oid *relids,
@@ -150,7 +150,10 @@ check_valid_result_rel(ResultRelInfo *info, CmdType command)
 #endif
 }
 
-/* Since 18, the caller may name a tuple that is no conflict. */
+/*
+ * Check for conflicts before a speculative insertion.  Since 18, the caller
+ * may pass a tuple that does not count as a conflict.
+ */
 static inline bool
 check_index_constraints(ResultRelInfo *info, TupleTableSlot *slot,
 						EState *estate, ItemPointer conflict, List *arbiters)
@@ -166,7 +169,7 @@ check_index_constraints(ResultRelInfo *info, TupleTableSlot *slot,
 #endif
 }
 
-/* Index a tuple that was inserted speculatively. */
+/* Insert the index entries of a speculatively inserted tuple. */
 static inline List *
 insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
 					bool *conflict, List *arbiters)
@@ -183,7 +186,7 @@ insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
 #endif
 }
 
-/* Which indexes an update must maintain: since 16, perhaps only some. */
+/* The indexes that an update must maintain: since 16, possibly only some. */
 #if PG_VERSION_NUM >= 160000
 typedef TU_UpdateIndexes IndexUpdate;
 #define index_update_is_needed(index_update) ((index_update) != TU_None)
@@ -192,6 +195,7 @@ typedef bool IndexUpdate;
 #define index_update_is_needed(index_update) (index_update)
 #endif
 
+/* Insert the index entries of an updated tuple. */
 static inline List *
 update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
 					IndexUpdate index_update)
@@ -241,7 +245,7 @@ delete_tuple(Relation rel, ItemPointer tid, CommandId command_id,
 #endif
 }
 
-/* Since 16, the triggers say why a row was not theirs to change. */
+/* Since 16, the executor also reports why a row could not be locked. */
 static inline bool
 before_row_update_triggers(EState *estate, EPQState *epqstate,
 						   ResultRelInfo *info, ItemPointer tid,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * errors.c
- *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
+ *	  Error reports, and the HTTP and gRPC status of each SQLSTATE.
  *
- * The rule: which HTTP and gRPC codes answer a SQLSTATE is said in
- * service_statuses[] below.
+ * The rule: only service_statuses[] below maps SQLSTATEs to HTTP and gRPC
+ * codes.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,11 +44,11 @@ static const SqlstateStatus service_statuses[] =
 	{ERRCODE_LOCK_NOT_AVAILABLE, {503, GRPC_UNAVAILABLE}},
 };
 
-/* For all others. */
+/* The status of all other SQLSTATEs. */
 static const ServiceStatus internal_error = {HTTP_INTERNAL_ERROR, GRPC_INTERNAL};
 
 /*
- * The HTTP status and gRPC code that answer an error.
+ * Return the HTTP status and gRPC code of an error.
  */
 ServiceStatus
 error_service_status(int sqlstate)
@@ -63,9 +63,9 @@ error_service_status(int sqlstate)
 }
 
 /*
- * Whether an error must reach the client as an error: the transaction has to
- * be retried (class 40), or somebody wants it to end (class 57, operator
- * intervention).
+ * Return whether an error must reach the client as an error: either the
+ * transaction has to be retried (class 40), or it was canceled (class 57,
+ * operator intervention).
  */
 bool
 error_must_propagate(int sqlstate)
@@ -77,8 +77,8 @@ error_must_propagate(int sqlstate)
 }
 
 /*
- * A palloc'd copy of a name that a caller gave, fit for a message: a very long
- * one is cut at a character's end.
+ * Return a palloc'd copy of a name that a caller passed, for use in a message.
+ * It is truncated to 200 bytes, at a character boundary.
  */
 char *
 error_clip_name(const char *name, int len)
@@ -116,7 +116,8 @@ report_scope_exists(const ScopeName *name)
 }
 
 /*
- * No feature has this key.  "nearest" is the most similar one, or NULL.
+ * Report that no feature has this key.  "nearest" is the most similar key, or
+ * NULL.
  */
 void
 report_unknown_feature(const char *key, int len, const char *nearest)
@@ -128,8 +129,8 @@ report_unknown_feature(const char *key, int len, const char *nearest)
 }
 
 /*
- * A feature was read by a function for features of type "wanted".  If that is
- * its type, it is the stored value that is of another one.
+ * Report that a feature was read by a function for features of type "wanted".
+ * If the feature has that type, its stored value does not.
  */
 void
 report_type_mismatch(const char *key, const char *type, const char *wanted)
@@ -143,8 +144,8 @@ report_type_mismatch(const char *key, const char *type, const char *wanted)
 }
 
 /*
- * A stored value is not of the feature's type, as direct DML may leave it.
- * "violation" is a sentence that says so, or NULL.
+ * Report that a stored value, perhaps written by direct DML, does not conform
+ * to the feature's type.  "violation" is a sentence for the DETAIL, or NULL.
  */
 void
 report_bad_value(const char *key, const char *type, const char *violation)
@@ -170,8 +171,8 @@ report_sequence_mismatch(const ScopeName *name, int64 sequence,
 }
 
 /*
- * A scope that has no row has settings or events, which a restore that failed
- * half-way or direct DML leaves behind.
+ * Report that a scope without a row has settings or events, which may be left
+ * behind by direct DML or by a restore that failed halfway.
  */
 void
 report_rows_without_scope(const ScopeName *name)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * errors.h
- *	  The reports of a caller's mistakes, and what HTTP and gRPC call them.
+ *	  Error reports, and the HTTP and gRPC status of each SQLSTATE.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +13,10 @@
 #include "base/compat.h"
 #include "base/scopename.h"
 
-/* The HTTP status of what is not the caller's fault. */
+/* The HTTP status of an error that is not the caller's fault. */
 #define HTTP_INTERNAL_ERROR 500
 
-/* How a service answers: an HTTP status and a gRPC code. */
+/* The status of a service response: an HTTP status and a gRPC code. */
 typedef struct ServiceStatus
 {
 	int			http;
@@ -26,7 +26,7 @@ typedef struct ServiceStatus
 extern ServiceStatus error_service_status(int sqlstate);
 extern bool error_must_propagate(int sqlstate);
 
-/* 200 bytes of a caller's name are enough to recognize it in a message. */
+
 extern char *error_clip_name(const char *name, int len);
 
 pg_noreturn extern void report_scope_not_found(const ScopeName *name);

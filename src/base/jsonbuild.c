@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * jsonbuild.c
- *	  Building and taking apart jsonb.
+ *	  Building, copying and iterating over jsonb.
  *
- * A JSON value is handled as a JsonbValue, which points into a Jsonb.  The
- * caller keeps that as long as the JsonbValue is used.
+ * The rule: a JsonbValue points into a Jsonb, which must live as long as the
+ * JsonbValue is used.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,7 +16,7 @@
 #include "base/jsonbuild.h"
 
 /*
- * Add a string, which is not copied, to a value that is being built.
+ * Add a string to a value that is being built.  The string is not copied.
  */
 void
 json_push_string(JsonbBuilder *builder, JsonbIteratorToken token,
@@ -30,6 +30,9 @@ json_push_string(JsonbBuilder *builder, JsonbIteratorToken token,
 	push_jsonb(builder, token, &value);
 }
 
+/*
+ * Return a palloc'd boolean.
+ */
 Jsonb *
 json_make_boolean(bool value)
 {
@@ -40,6 +43,9 @@ json_make_boolean(bool value)
 	return JsonbValueToJsonb(&scalar);
 }
 
+/*
+ * Return a palloc'd copy.
+ */
 Jsonb *
 json_copy(const Jsonb *jsonb)
 {
@@ -50,7 +56,7 @@ json_copy(const Jsonb *jsonb)
 }
 
 /*
- * A whole value as a JsonbValue, which points into it.
+ * Convert a whole Jsonb into a JsonbValue that points into it.
  */
 void
 json_root_value(const Jsonb *jsonb, JsonbValue *value)
@@ -65,7 +71,7 @@ json_root_value(const Jsonb *jsonb, JsonbValue *value)
 }
 
 /*
- * What a message calls the type of a JSON value.
+ * Return the name of a JSON value's type, with its article, for a message.
  */
 const char *
 json_type_name(const JsonbValue *value)
@@ -89,8 +95,8 @@ json_type_name(const JsonbValue *value)
 }
 
 /*
- * A value as a container of its own, as comparing and printing want it.  That
- * of a scalar is in *scalar, which is palloc'd, else NULL.
+ * Return a value as a container, which comparing and printing require.  If the
+ * value is a scalar, *scalar is the palloc'd Jsonb of the container, else NULL.
  */
 JsonbContainer *
 json_container(const JsonbValue *value, Jsonb **scalar)
@@ -102,7 +108,9 @@ json_container(const JsonbValue *value, Jsonb **scalar)
 	return &(*scalar)->root;
 }
 
-/* A value as text for a message. */
+/*
+ * Return a value as palloc'd text for a message, truncated if it is long.
+ */
 char *
 json_describe(const JsonbContainer *value)
 {
@@ -112,6 +120,9 @@ json_describe(const JsonbContainer *value)
 	return error_clip_name(text, strlen(text));
 }
 
+/*
+ * The same for a JsonbValue.
+ */
 char *
 json_describe_value(const JsonbValue *value)
 {
@@ -120,6 +131,9 @@ json_describe_value(const JsonbValue *value)
 	return json_describe(json_container(value, &scalar));
 }
 
+/*
+ * Begin to iterate over the elements of an array.
+ */
 JsonbIterator *
 json_begin_array(const JsonbContainer *array)
 {
@@ -131,7 +145,7 @@ json_begin_array(const JsonbContainer *array)
 }
 
 /*
- * Get the next element of an array.  False at its end.
+ * Get the next element of an array.  Returns false at its end.
  */
 bool
 json_next_element(JsonbIterator **it, JsonbValue *element)

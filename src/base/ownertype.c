@@ -4,27 +4,28 @@
  *	  The SQL type instance_features.scope_owner: the role that owns a scope.
  *
  * The rule: a role is found by OID within a cluster, and by name only when a
- * text form is read, which is how owners get from one cluster into another.
- * Hence a renamed role keeps its scopes, and neither another cluster's role
- * with the same OID nor a later role with the same name gets them.
+ * text form is read, which is how owners are moved between clusters.  Hence a
+ * renamed role keeps its scopes, and neither another cluster's role with the
+ * same OID nor a later role with the same name gets them.
  *
- * The text form of a live owner is the role's present name, quoted as an
+ * The text form of a live owner is the role's current name, quoted as an
  * identifier.  Reading it binds the owner to the role of that name; if there
- * is none, the owner keeps the name and stays unbound, so that a restore goes
- * on.  Any other owner is nobody.  Its text form is a question mark and the
- * kept name in double quotes, which reading never binds.  A role's name that
- * needs quotes begins with a double quote, so the forms cannot be confused.
+ * is none, the owner keeps the name and stays unbound, so that a restore does
+ * not fail.  Any other owner is nobody.  Its text form is a question mark and
+ * the kept name in double quotes, which is never bound when read.  A quoted
+ * identifier begins with a double quote, so the forms cannot be confused.
  *
  * Role names are shared by databases of different encodings, so the bytes of
- * a name may be invalid in this one.  No text form that others can read could
- * name such a role, not even a live one, so it is told as nobody.  Each invalid
- * byte is written as a double quote, a backslash, two hexadecimal digits and
- * another double quote: ?"M"\fc"ller".  Within quotes, a double quote before a
- * backslash means nothing else, so all other names are written verbatim.
+ * a name may be invalid in this database.  No text form that is valid here
+ * could name such a role, even a live one, so it is written as nobody.  Each
+ * invalid byte is written as a double quote, a backslash, two hexadecimal
+ * digits and another double quote: ?"M"\fc"ller".  Within quotes, a double
+ * quote before a backslash has no other meaning, so all other names are
+ * written verbatim.
  *
  * Two owners are equal if their text forms are, and ordered by the bytes of
- * their text forms.  That depends on the catalogs: it is good for one
- * statement, and not for an index.
+ * their text forms.  The order depends on the catalogs, so it is stable within
+ * a statement but not suitable for an index.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,7 +46,7 @@
 
 #define TYPE_NAME	"scope_owner"
 
-/* CREATE TYPE says so too. */
+/* The installation script's CREATE TYPE has the same size. */
 StaticAssertDecl(sizeof(ScopeOwner) == 68,
 				 "type scope_owner needs NAMEDATALEN to be 64");
 
@@ -63,7 +64,7 @@ scope_owner_role(const ScopeOwner *owner)
 }
 
 /*
- * Copy the present name of a role.  Returns false if there is no such role.
+ * Copy the current name of a role.  Returns false if there is no such role.
  */
 static bool
 copy_role_name(Oid role, char *name)
@@ -134,7 +135,7 @@ scope_owner_kept_name(const ScopeOwner *owner)
 }
 
 /*
- * Return the text form of nobody, in palloc'd memory.
+ * Return the text form of nobody with this kept name, in palloc'd memory.
  */
 static char *
 nobody_form(const char *name)
@@ -199,8 +200,8 @@ check_name_length(int len, const char *text)
 }
 
 /*
- * Read an unquoted name into an owner, and fold its case as PostgreSQL does
- * that of identifiers.  Returns where it ends.
+ * Read an unquoted name into an owner, folding its case like that of an
+ * identifier.  Returns the end of the name.
  */
 static const char *
 read_unquoted(const char *c, const char *text, ScopeOwner *owner)
@@ -220,8 +221,8 @@ read_unquoted(const char *c, const char *text, ScopeOwner *owner)
 }
 
 /*
- * Read a quoted name into an owner.  "c" is behind the opening quote.  Returns
- * what is behind the closing one.
+ * Read a quoted name into an owner.  "c" points past the opening quote; the
+ * result points past the closing one.
  */
 static const char *
 read_quoted(const char *c, bool has_escapes, const char *text,
@@ -258,7 +259,8 @@ read_quoted(const char *c, bool has_escapes, const char *text,
 }
 
 /*
- * Read an owner from its text form.  Raises invalid_text_representation.
+ * Return the palloc'd owner with this text form.  Raises
+ * invalid_text_representation if there is none.
  */
 ScopeOwner *
 scope_owner_read(const char *text)
@@ -293,8 +295,8 @@ scope_owner_read(const char *text)
 }
 
 /*
- * Compare two owners.  Sorting does this in a context that lives long, so
- * nothing may be left there.
+ * Compare two owners.  Sorting calls this in a long-lived memory context, so
+ * it must not leak memory.
  */
 int
 scope_owner_compare(const ScopeOwner *a, const ScopeOwner *b)

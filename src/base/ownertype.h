@@ -11,13 +11,13 @@
 #include "fmgr.h"
 
 /*
- * What the tables store.  An owner is live if a role with this OID exists;
- * otherwise the scope is nobody's, whatever roles have the kept name.
+ * An owner as stored in the tables.  It is live if a role with this OID
+ * exists; otherwise it is nobody, even if there is a role of the kept name.
  */
 typedef struct ScopeOwner
 {
 	Oid			roleid;			/* InvalidOid if never bound */
-	char		name[NAMEDATALEN];	/* last known, padded with zeros */
+	char		name[NAMEDATALEN];	/* last known name, zero-padded */
 } ScopeOwner;
 
 #define DatumGetScopeOwnerP(X)		((ScopeOwner *) DatumGetPointer(X))

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * scopename.c
- *	  Levels, what scopes are called, and which exist without a row.
+ *	  Levels, names of scopes, and implicit scopes.
  *
- * A level is a row of level_infos[].
+ * The rule: a level is a row of level_infos[].
  *
- * Implicit scopes.  The system and the instance "default" exist from the
- * beginning, without a row in table scope: rows of the installation script
- * would collide with those of a restored dump.  They get a row with their
- * first change.  The instance "default" can be dropped; its row then says so.
+ * Implicit scopes.  The system and the instance "default" exist without a row
+ * in table scope, because rows inserted by the installation script would
+ * collide with those of a restored dump.  Their first change inserts their
+ * row.  If the instance "default" is dropped, its row is marked as dropped.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@ const LevelInfo level_infos[NUM_LEVELS] =
 const ScopeName scopename_system = {LEVEL_SYSTEM, "", 0, "SYSTEM", 6};
 
 /*
- * Find the level of that name.  False if there is none.
+ * Find the level of that name.  Returns false if there is none.
  */
 bool
 level_parse(const char *name, FeatureLevel *level)
@@ -61,6 +61,9 @@ level_parse(const char *name, FeatureLevel *level)
 	return false;
 }
 
+/*
+ * Return a name that points to the given strings.
+ */
 ScopeName
 scopename_make(FeatureLevel level, const char *instance_id, const char *id)
 {
@@ -69,6 +72,9 @@ scopename_make(FeatureLevel level, const char *instance_id, const char *id)
 	return name;
 }
 
+/*
+ * Return a palloc'd copy of a name and its strings.
+ */
 ScopeName  *
 scopename_copy(const ScopeName *name)
 {
@@ -81,8 +87,8 @@ scopename_copy(const ScopeName *name)
 }
 
 /*
- * What a message calls a scope, palloc'd: 'instance "default"', or 'the
- * system'.
+ * Return a palloc'd description of a scope for a message: 'instance "default"'
+ * or 'the system'.
  */
 char *
 scopename_describe(const ScopeName *name)
@@ -103,8 +109,8 @@ compare_ids(const char *a, int a_len, const char *b, int b_len)
 }
 
 /*
- * The order in which scopes are locked: by level from the top down, within a
- * level by instance and id.
+ * Compare two names in the order in which scopes are locked: by level from the
+ * top down, then by instance, then by id.
  */
 int
 scopename_compare(const ScopeName *a, const ScopeName *b)
@@ -117,7 +123,9 @@ scopename_compare(const ScopeName *a, const ScopeName *b)
 	return cmp != 0 ? cmp : compare_ids(a->id, a->len, b->id, b->len);
 }
 
-/* The same for a list of ScopeName, as list_sort() wants it. */
+/*
+ * The same as a comparator of list_sort() for a list of ScopeName.
+ */
 int
 scopename_compare_cells(const ListCell *a, const ListCell *b)
 {
@@ -125,8 +133,8 @@ scopename_compare_cells(const ListCell *a, const ListCell *b)
 }
 
 /*
- * The name of the scope of a level that exists implicitly; its id is NULL if
- * there is none.
+ * Return the name of the implicit scope of a level.  Its id is NULL if the
+ * level has none.
  */
 ScopeName
 scopename_implicit(FeatureLevel level)
@@ -137,6 +145,9 @@ scopename_implicit(FeatureLevel level)
 	return name;
 }
 
+/*
+ * Return whether a scope exists implicitly.
+ */
 bool
 scopename_is_implicit(const ScopeName *name)
 {
@@ -146,8 +157,8 @@ scopename_is_implicit(const ScopeName *name)
 }
 
 /*
- * Say why a row of table scope with these columns cannot be a scope's, NULL if
- * it can.
+ * Return a sentence that says why a row of table scope with these columns is
+ * not valid, or NULL if it is.
  */
 const char *
 scopename_violation(const char *level, const char *instance_id,

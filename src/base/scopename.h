@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scopename.h
- *	  Levels, what scopes are called, and which exist without a row.
+ *	  Levels, names of scopes, and implicit scopes.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,14 +21,13 @@ typedef enum FeatureLevel
 
 #define NUM_LEVELS (LEVEL_INSTANCE + 1)
 
-/* What distinguishes a level.  All code that does looks here. */
+/* The properties of a level.  No code distinguishes levels in other ways. */
 typedef struct LevelInfo
 {
 	const char *name;			/* in tables, events, notifications, sources */
-	const char *description;	/* what messages call its scopes, before the
-								 * id */
-	const char *only_id;		/* of its only scope; NULL: it has many */
-	const char *implicit_id;	/* of the scope that exists without a row */
+	const char *description;	/* of its scopes in messages, before the id */
+	const char *only_id;		/* of its only scope; NULL if it has many */
+	const char *implicit_id;	/* of its implicit scope; NULL if none */
 	const char *service_source; /* in the service's responses */
 	const char *service_resource;	/* in the service's paths */
 	const char *document_field; /* in documents */
@@ -39,8 +38,8 @@ typedef struct LevelInfo
 extern const LevelInfo level_infos[NUM_LEVELS];
 
 /*
- * Names a scope.  The strings need not end in a zero byte.  Scopes of levels
- * below the instance belong to an instance; the others have an empty
+ * The name of a scope.  The strings need not be null-terminated.  Scopes of
+ * levels below the instance belong to an instance; the others have an empty
  * instance_id.
  */
 typedef struct ScopeName
@@ -73,7 +72,7 @@ level_name(FeatureLevel level)
 	return level_infos[level].name;
 }
 
-/* Whether the level has a single scope, and so no ids to choose from. */
+/* Return whether the level has only one scope. */
 static inline bool
 level_is_single(FeatureLevel level)
 {

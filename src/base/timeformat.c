@@ -13,7 +13,10 @@
 
 #include "base/timeformat.h"
 
-/* Append a number with at least so many digits; there is room for it. */
+/*
+ * Append a number, zero-padded to at least "digits" digits.  The caller has
+ * made room for it.
+ */
 static void
 append_number(StringInfo buf, uint32 number, int digits)
 {
@@ -38,7 +41,8 @@ timeformat_is_rfc3339(TimestampTz timestamp)
 
 /*
  * Append a timestamp as protobuf's JSON mapping writes it: RFC 3339 in UTC
- * with 0, 3 or 6 fractional digits.
+ * with 0, 3 or 6 fractional digits.  Raises datetime_field_overflow if the
+ * timestamp is out of range.
  */
 void
 timeformat_append_rfc3339(StringInfo buf, TimestampTz timestamp)

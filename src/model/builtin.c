@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * builtin.c
- *	  The features that come with the library.
+ *	  The built-in features.
  *
- * They are constants and not rows, so that a dump, a restore and a first copy
- * of a subscription have nothing to collide with.  The descriptions are those
- * of the service's API page.
+ * The rule: built-in features are constants, not rows, so that a restored dump
+ * and the initial copy of a subscription cannot collide with them.  Their
+ * descriptions are those of the service's API page.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +42,9 @@ const BuiltinFeature builtin_feature_table[NUM_BUILTIN_FEATURES] =
 	"that it is still in an early stage."}
 };
 
+/*
+ * Return whether a built-in feature has this key.
+ */
 bool
 builtin_is_key(const char *key)
 {

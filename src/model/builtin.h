@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * builtin.h
- *	  The features that come with the library.
+ *	  The built-in features.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef INSTANCE_FEATURES_BUILTIN_H
 #define INSTANCE_FEATURES_BUILTIN_H
 
-/* Each is boolean, false by default, and experimental. */
+/* Each built-in feature is boolean, false by default, and experimental. */
 #define BUILTIN_TYPE "boolean"
 #define BUILTIN_STAGE "experimental"
 

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * elements.c
- *	  Comparing the elements of a feature's array with its allowed values.
+ *	  Checking the elements of arrays: duplicates and allowed values.
  *
- * Elements are sorted, so that no list of them takes more than n log n
- * comparisons.  They are equal as jsonb compares them: 1 equals 1.0.
+ * The rule: elements are sorted, so that no array takes more than O(n log n)
+ * comparisons.  They are compared like jsonb: 1 equals 1.0.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,12 +15,12 @@
 #include "base/jsonbuild.h"
 #include "model/elements.h"
 
-/* An element of an array, made ready for being compared. */
+/* An element of an array, prepared for comparisons. */
 typedef struct Element
 {
-	JsonbContainer *value;		/* a scalar is in an array of its own */
+	JsonbContainer *value;		/* a scalar is wrapped in an array */
 	int			position;		/* in the array */
-	bool		allowed;		/* for elements_violation() */
+	bool		allowed;		/* set by first_not_allowed() */
 } Element;
 
 static int
@@ -31,7 +31,7 @@ compare_values(const void *a, const void *b)
 								  ((const Element *) b)->value);
 }
 
-/* Equal elements in the order that they have in the array. */
+/* Keep equal elements in the order of the array. */
 static int
 compare_elements(const void *a, const void *b)
 {
@@ -42,7 +42,7 @@ compare_elements(const void *a, const void *b)
 }
 
 /*
- * The elements of an array, sorted.
+ * Return the elements of an array, sorted.
  */
 static Element *
 sort_elements(const JsonbContainer *array)
@@ -67,8 +67,8 @@ sort_elements(const JsonbContainer *array)
 }
 
 /*
- * Find the first element of an array that equals one before it, given the
- * sorted elements.  NULL if there is none.
+ * Given the sorted elements of an array, return the first one in the array
+ * that equals a previous one, or NULL if there is none.
  */
 static const Element *
 first_duplicate(const Element *elements, int count)
@@ -85,8 +85,9 @@ first_duplicate(const Element *elements, int count)
 }
 
 /*
- * Find the first element of an array that is not one of the allowed values,
- * given the sorted elements, no two of which are equal.  NULL if there is none.
+ * Given the sorted elements of an array, no two of which are equal, return the
+ * first one in the array that is not an allowed value, or NULL if there is
+ * none.
  */
 static const Element *
 first_not_allowed(Element *elements, int count, const Jsonb *allowed_values)
@@ -118,8 +119,9 @@ first_not_allowed(Element *elements, int count, const Jsonb *allowed_values)
 }
 
 /*
- * Say which element of an array is in it twice, or is not one of the allowed
- * values; these may be NULL, for no restriction.
+ * Return a sentence that names an element of an array that is duplicate or not
+ * an allowed value, or NULL if there is none.  "allowed_values" may be NULL,
+ * for no restriction.
  */
 const char *
 elements_violation(const JsonbContainer *array, const Jsonb *allowed_values)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * elements.h
- *	  Comparing the elements of a feature's array with its allowed values.
+ *	  Checking the elements of arrays: duplicates and allowed values.
  *
  *-------------------------------------------------------------------------
  */

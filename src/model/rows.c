@@ -1,7 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * rows.c
- *	  The rows of the tables: their columns, read one by one.
+ *	  The rows of the tables, and functions that read their columns.
+ *
+ * Results are palloc'd copies, so the tuple need not outlive them.  Reading a
+ * null in a column that must not be null raises
+ * object_not_in_prerequisite_state.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,8 +19,8 @@
 #include "model/rows.h"
 
 /*
- * A column's value, which must not be null: a constraint says so, unless
- * somebody has dropped it.
+ * Return the value of a column that must not be null.  It may be null if its
+ * constraint has been dropped.  The value points into the tuple.
  */
 Datum
 row_get_column(HeapTuple tuple, int attnum, Relation rel)
@@ -47,7 +51,7 @@ row_get_jsonb(HeapTuple tuple, int attnum, Relation rel)
 	return DatumGetJsonbPCopy(row_get_column(tuple, attnum, rel));
 }
 
-/* The same for a column that may be null: NULL then. */
+/* The same for a column that may be null; the result then is NULL. */
 char *
 row_get_nullable_text(HeapTuple tuple, int attnum, Relation rel)
 {
@@ -72,6 +76,9 @@ get_nullable_date(HeapTuple tuple, int attnum, Relation rel)
 	return DatumGetTimestampTz(row_get_column(tuple, attnum, rel));
 }
 
+/*
+ * Read a row of table scope.
+ */
 void
 row_get_scope(HeapTuple tuple, Relation rel, ScopeRow *row)
 {
@@ -95,9 +102,9 @@ row_get_scope(HeapTuple tuple, Relation rel, ScopeRow *row)
 }
 
 /*
- * The scope in the first columns of a row of any table but feature.  False if
- * it is of a level that this library does not know, or has ids that no scope of
- * it can have, which direct DML may put into tables setting and event.
+ * Read the scope's name from a row of any table except feature.  Returns false
+ * if the level or the ids are not valid, which direct DML on tables setting
+ * and event does not prevent.
  */
 bool
 row_get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name)

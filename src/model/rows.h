@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rows.h
- *	  The rows of the tables: their columns, read one by one.
+ *	  The rows of the tables, and functions that read their columns.
  *
  *-------------------------------------------------------------------------
  */
@@ -85,18 +85,18 @@ enum
 
 #define MAX_COLUMNS Anum_event_creation_date
 
-/* Stands for a date that is null. */
+/* A null date. */
 #define NO_DATE DT_NOBEGIN
 
 /* A row of table scope, less the scope's name. */
 typedef struct ScopeRow
 {
-	bool		has_owner;		/* else it is that of the parent */
+	bool		has_owner;		/* else the parent's owner owns the scope */
 	ScopeOwner	owner;
 	int64		sequence;
 	TimestampTz change_date;	/* or NO_DATE */
 	TimestampTz creation_date;	/* or NO_DATE */
-	int64		purged_to;		/* 0: no event was purged */
+	int64		purged_to;		/* 0 if no events were purged */
 	bool		dropped;
 } ScopeRow;
 
@@ -135,8 +135,10 @@ typedef struct EventRow
 	TimestampTz creation_date;
 } EventRow;
 
-/* Whether a scope with this row was dropped.  The only one of a level cannot be,
- * whatever direct DML says. */
+/*
+ * Return whether a scope with this row was dropped.  The only scope of a level
+ * cannot be dropped, even if direct DML has set the column.
+ */
 static inline bool
 scope_row_is_dropped(const ScopeName *name, const ScopeRow *row)
 {

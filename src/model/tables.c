@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * tables.c
- *	  The extension's tables: where they are, and whether they can be used.
+ *	  Finding, verifying and opening the extension's tables.
  *
- * The tables belong to the bootstrap superuser, so that only superusers can
- * alter them.  They still may, and the library may be newer than the tables.
- * So each open verifies that a table is what this code relies on: its columns
- * by number, type and collation, its primary key, its owner.  The result is
- * remembered until PostgreSQL says that the table has changed.
+ * The rule: other files open the tables with tables_open().  The tables belong
+ * to the bootstrap superuser, so that only superusers can alter them; but they
+ * may, and the library may be newer than the tables.  So each open verifies
+ * what this code relies on: columns by number, type and collation, the primary
+ * key, and the owner.  The result is cached until a relcache invalidation.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,27 +30,28 @@
 #include "model/tableshape.h"
 
 /*
- * What is known of a table.  Written by find_table() and tables_open(),
- * forgotten by tables_invalidate() when PostgreSQL says that it changed.
+ * A table's cached OID and state.  Written by find_table() and tables_open(),
+ * reset by tables_invalidate().
  */
 typedef struct KnownTable
 {
-	Oid			oid;			/* InvalidOid: not known */
-	bool		verified;		/* is what this code relies on */
-	bool		tracked;		/* has its triggers; if it is verified */
+	Oid			oid;			/* InvalidOid if not known */
+	bool		verified;		/* has the expected shape */
+	bool		tracked;		/* has its triggers; valid if verified */
 } KnownTable;
 
 static KnownTable known_tables[NUM_TABLES];
 
 /*
- * Whether the tables were looked for and not found.  Written by
- * tables_extension_is_installed() and tables_forget_absence().
+ * Whether the extension was looked for and not found.  Written by
+ * tables_extension_is_installed(), tables_forget_absence() and
+ * tables_invalidate().
  */
 static bool known_absent = false;
 
 /*
- * The OID of one of the tables, InvalidOid if the extension is not installed
- * in this database.
+ * Return the OID of one of the tables, or InvalidOid if the extension is not
+ * installed in this database.
  */
 static Oid
 find_table(FeatureTable table)
@@ -60,7 +61,7 @@ find_table(FeatureTable table)
 	if (OidIsValid(known_tables[table].oid))
 		return known_tables[table].oid;
 
-	/* Without the extension, a schema of that name is somebody else's. */
+	/* Without the extension, a schema of that name is unrelated. */
 	if (OidIsValid(get_extension_oid(EXTENSION_NAME, true)) &&
 		OidIsValid(namespace_oid = get_namespace_oid(EXTENSION_SCHEMA, true)))
 	{
@@ -73,7 +74,8 @@ find_table(FeatureTable table)
 }
 
 /*
- * The OID of one of the tables.  Raises undefined_object if it does not exist.
+ * Return the OID of one of the tables.  Raises undefined_object if it does not
+ * exist.
  */
 Oid
 tables_oid(FeatureTable table)
@@ -96,7 +98,7 @@ tables_oid(FeatureTable table)
 }
 
 /*
- * Which of the tables has this OID?  False if none has.
+ * Find the table with this OID.  Returns false if it is none of ours.
  */
 bool
 tables_find_by_oid(Oid relid, FeatureTable *table)
@@ -114,8 +116,8 @@ tables_find_by_oid(Oid relid, FeatureTable *table)
 }
 
 /*
- * Whether the extension is installed in this database.  A negative result is
- * remembered until tables_forget_absence().
+ * Return whether the extension is installed in this database.  A negative
+ * result is cached until tables_forget_absence() or an invalidation message.
  */
 bool
 tables_extension_is_installed(void)
@@ -126,8 +128,8 @@ tables_extension_is_installed(void)
 }
 
 /*
- * Have tables_extension_is_installed() look again.  Returns whether it had found the
- * extension missing.
+ * Reset a negative result of tables_extension_is_installed().  Returns whether
+ * there was one.
  */
 bool
 tables_forget_absence(void)
@@ -139,9 +141,9 @@ tables_forget_absence(void)
 }
 
 /*
- * Handle an invalidation message about a relation, about all relations if
- * "relid" is InvalidOid.  All OIDs are looked up anew, since they may be those
- * of another CREATE EXTENSION.
+ * Handle an invalidation message about a relation, or about all relations if
+ * "relid" is InvalidOid.  All OIDs must be looked up again, because the
+ * extension may have been dropped and created.
  */
 TableInvalidation
 tables_invalidate(Oid relid)
@@ -159,7 +161,7 @@ tables_invalidate(Oid relid)
 }
 
 /*
- * The version of the extension's SQL objects.
+ * Return the version of the extension's SQL objects.
  */
 static char *
 objects_version(void)
@@ -190,8 +192,8 @@ objects_version(void)
 }
 
 /*
- * Raise object_not_in_prerequisite_state for a table that is not what this
- * code relies on: its detail says why.
+ * Raise object_not_in_prerequisite_state for a table that does not have the
+ * expected shape.  "problem" is a sentence for the DETAIL.
  */
 static void
 report_altered_table(FeatureTable table, const char *problem)
@@ -215,8 +217,8 @@ report_altered_table(FeatureTable table, const char *problem)
 }
 
 /*
- * Open one of the tables.  Raises undefined_object if it does not exist,
- * object_not_in_prerequisite_state if it is not what this code relies on.
+ * Open one of the tables.  Raises undefined_object if it does not exist, and
+ * object_not_in_prerequisite_state if it does not have the expected shape.
  */
 Relation
 tables_open(FeatureTable table, LOCKMODE lockmode)
@@ -224,7 +226,7 @@ tables_open(FeatureTable table, LOCKMODE lockmode)
 	Relation	rel = table_open(tables_oid(table), lockmode);
 	KnownTable *known = &known_tables[table];
 
-	/* That the owner stopped being a superuser invalidates no relation. */
+	/* Changing a role does not invalidate relations: check the owner again. */
 	if (known->verified && known->oid == RelationGetRelid(rel) &&
 		superuser_arg(rel->rd_rel->relowner))
 		return rel;
@@ -236,7 +238,7 @@ tables_open(FeatureTable table, LOCKMODE lockmode)
 			report_altered_table(table, problem);
 	}
 
-	/* An invalidation may have arrived meanwhile. */
+	/* An invalidation message may have arrived in the meantime. */
 	if (known->oid == RelationGetRelid(rel))
 	{
 		known->tracked = tableshape_is_tracked(rel, table);
@@ -246,8 +248,8 @@ tables_open(FeatureTable table, LOCKMODE lockmode)
 }
 
 /*
- * Find and verify all tables.  From then on, tables_invalidate() knows them.
- * Raises the errors of tables_open().
+ * Find and verify all tables, so that tables_invalidate() recognizes messages
+ * about them.  Raises the errors of tables_open().
  */
 void
 tables_resolve(void)
@@ -260,8 +262,8 @@ tables_resolve(void)
 }
 
 /*
- * Whether every change of a table reaches the cache, which is so unless
- * somebody has disabled or dropped triggers of ours.
+ * Return whether every change of the tables invalidates the cache.  That is
+ * the case if all tables are verified and have their triggers enabled.
  */
 bool
 tables_are_tracked(void)
@@ -276,8 +278,9 @@ tables_are_tracked(void)
 }
 
 /*
- * Whether triggers of ours are missing or disabled.  That is not known, and
- * not said, of a table about which an invalidation message has just arrived.
+ * Return whether triggers of ours are known to be missing or disabled.  That
+ * is not known of a table that has not been verified since its last
+ * invalidation.
  */
 bool
 tables_are_untracked(void)

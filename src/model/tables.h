@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tables.h
- *	  The extension's tables: where they are, and whether they can be used.
+ *	  Finding, verifying and opening the extension's tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 #include "model/rows.h"
 
-/* What a message about a relation means to a session. */
+/* The effect of an invalidation message on the tables. */
 typedef enum TableInvalidation
 {
 	TABLES_UNAFFECTED,

@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * tableshape.c
- *	  What the tables must be like for this library to use them.
+ *	  The shape that the tables must have for this library to use them.
+ *
+ * The rule: tables[] agrees with the installation script.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +26,7 @@
 
 #define OWNER_TYPE "scope_owner"
 
-/* Stands for the type of owners, whose OID differs from database to database. */
+/* A placeholder for OWNER_TYPE, whose OID differs between databases. */
 #define OWNER_TYPE_OID InvalidOid
 
 typedef struct TableShape
@@ -56,15 +58,15 @@ static const TableShape tables[NUM_TABLES] =
 	1, true}
 };
 
-/* The triggers of a tracked table, each of which must be enabled ALWAYS. */
+/* The triggers of a tracked table.  All must be set to ENABLE ALWAYS. */
 static const char *const tracking_triggers[] =
 {
 	"track_begin", "track_end", "track_truncate_begin", "track_truncate_end"
 };
 
 /*
- * What of a table's columns is not as the extension made it, as a sentence;
- * NULL if all is.
+ * Return a sentence that says how a table's columns differ from those that the
+ * extension created, or NULL if they do not.
  */
 static const char *
 columns_problem(Relation rel, FeatureTable table)
@@ -119,7 +121,7 @@ primary_key_problem(Relation rel, FeatureTable table)
 			return "It has no primary key.";
 		index = index_open(index_oid, AccessShareLock);
 
-		/* While we opened it, REINDEX CONCURRENTLY may have replaced it. */
+		/* REINDEX CONCURRENTLY may have replaced it before we opened it. */
 		if (primary_key_index(rel) == index_oid)
 			break;
 		index_close(index, AccessShareLock);
@@ -141,7 +143,8 @@ primary_key_problem(Relation rel, FeatureTable table)
 }
 
 /*
- * What of a table is not as this code relies on, as a sentence; NULL if all is.
+ * Return a sentence that says how a table differs from the expected shape, or
+ * NULL if it does not.
  */
 const char *
 tableshape_problem(Relation rel, FeatureTable table)
@@ -160,8 +163,8 @@ tableshape_problem(Relation rel, FeatureTable table)
 }
 
 /*
- * Whether all triggers by which the extension learns of changes of a table are
- * there, and fire however a change is made.
+ * Return whether a table has all triggers that track its changes, and all of
+ * them are set to ENABLE ALWAYS.
  */
 bool
 tableshape_is_tracked(Relation rel, FeatureTable table)
@@ -188,13 +191,14 @@ tableshape_is_tracked(Relation rel, FeatureTable table)
 	return found == lengthof(tracking_triggers);
 }
 
+/* Return the name of a table, without the schema. */
 const char *
 tableshape_name(FeatureTable table)
 {
 	return tables[table].name;
 }
 
-/* The number of columns that the extension gave to a table. */
+/* Return the number of columns with which the extension created a table. */
 int
 tableshape_columns(FeatureTable table)
 {

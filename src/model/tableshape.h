@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tableshape.h
- *	  What the tables must be like for this library to use them.
+ *	  The shape that the tables must have for this library to use them.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * value.c
- *	  The types of features, and the values that a feature may have.
+ *	  Types of features, and the rules for their values.
  *
- * The rule: whether a feature may have a value is decided here alone.  The
- * functions that decide it return NULL, or a sentence that says what is wrong,
- * for the DETAIL of the caller's report.
+ * The rule: only this file decides whether a feature may have a value.  The
+ * functions that decide it return NULL, or a sentence for the DETAIL of the
+ * caller's report that says what is wrong.
  *
- * Values come from tenants, so every loop over one can be cancelled, and none
- * takes more than n log n steps.  Elements are compared as jsonb compares
- * them: 1 equals 1.0.
+ * Values come from tenants, so every loop over a value can be canceled, and
+ * none takes more than O(n log n) steps.  Elements are compared like jsonb:
+ * 1 equals 1.0.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,8 +31,8 @@
 int			value_max_size;
 
 /*
- * The number of bytes that a value takes as a jsonb of its own, its VARSIZE.
- * A scalar is stored as an array of one element.
+ * Return the VARSIZE that a value would have as a jsonb.  A scalar is stored
+ * as an array of one element.
  */
 static Size
 jsonb_size(const JsonbValue *value)
@@ -79,9 +79,10 @@ is_too_deep(const JsonbValue *value)
 }
 
 /*
- * Say why a value, a default or a list of allowed values is too large or too
- * deeply nested to be accepted from a caller.  Stored values are not subject
- * to this: the limit may have been another one when they were set.
+ * Return a sentence that says why a value, a default or a list of allowed
+ * values is too large or too deeply nested to be accepted from a caller, or
+ * NULL.  Stored values are not subject to this, because the limit may have
+ * been different when they were set.
  */
 const char *
 value_limit_violation(const JsonbValue *value)
@@ -127,7 +128,7 @@ is_written_as_integer(const JsonbValue *value)
 	return DatumGetInt32(scale) == 0 && fits_bigint(value->val.numeric);
 }
 
-/* A number is an integer if it is whole, however it is written. */
+/* A number is an integer if it is whole, even if it is written as 1.0. */
 static bool
 is_whole(const JsonbValue *value)
 {
@@ -144,8 +145,8 @@ integer_range_violation(const JsonbValue *value)
 }
 
 /*
- * The types that features may have.  A value's type is inferred as the first
- * one that fits.
+ * The types that features may have.  The type inferred from a value is the
+ * first one that fits.
  */
 static const ValueType value_types[] =
 {
@@ -168,11 +169,11 @@ static const ValueType value_types[] =
 	}
 };
 
-/* That of a definition whose type is none, as direct DML may leave it. */
+/* The type of a definition with an invalid type, left by direct DML. */
 static const ValueType no_type = {.name = "unknown",.jsonb_type = jbvNull};
 
 /*
- * The type of that name, one that has no values if there is none.
+ * Return the type of that name, or a type without values if there is none.
  */
 const ValueType *
 value_type(const char *name)
@@ -186,7 +187,7 @@ value_type(const char *name)
 	return &no_type;
 }
 
-/* Whether a value has the JSON type that the values of a type have. */
+/* Return whether a value has the JSON type of a type's values. */
 static bool
 has_jsonb_type(const JsonbValue *value, const ValueType *type)
 {
@@ -196,8 +197,8 @@ has_jsonb_type(const JsonbValue *value, const ValueType *type)
 }
 
 /*
- * The feature type inferred from a value, NULL for null.  A number is an
- * integer if it is written without a fraction.
+ * Return the feature type inferred from a value, or NULL for null.  A number
+ * is an integer if it is written without a fraction and fits into a bigint.
  */
 const ValueType *
 value_infer_type(const JsonbValue *value)
@@ -222,8 +223,8 @@ conforms_to_type(const JsonbValue *value, const ValueType *type)
 }
 
 /*
- * Say why a feature of this type, with these allowed values (or NULL), cannot
- * have a value.
+ * Return a sentence that says why a feature of this type, with these allowed
+ * values (or NULL), cannot have a value, or NULL if it can.
  */
 const char *
 value_violation(const JsonbValue *value, const ValueType *type,
@@ -242,8 +243,8 @@ value_violation(const JsonbValue *value, const ValueType *type,
 		return elements_violation(value->val.binary.data, allowed_values);
 
 	/*
-	 * Features of the other types that have allowed values are scalars.  Only
-	 * direct DML restricts objects, which cannot be looked for.
+	 * The other types with allowed values are scalars.  Only direct DML can
+	 * restrict an object, and an object cannot be searched for.
 	 */
 	if (value->type == jbvBinary ||
 		findJsonbValueFromContainer(unconstify(JsonbContainer *,
@@ -257,7 +258,8 @@ value_violation(const JsonbValue *value, const ValueType *type,
 }
 
 /*
- * Say why a feature of this type cannot have these allowed values.
+ * Return a sentence that says why a feature of this type cannot have these
+ * allowed values, or NULL if it can.
  */
 const char *
 value_allowed_violation(const Jsonb *allowed_values, const ValueType *type)

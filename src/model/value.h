@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * value.h
- *	  The types of features, and the values that a feature may have.
+ *	  Types of features, and the rules for their values.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,14 +10,14 @@
 
 #include "utils/jsonb.h"
 
-/* What distinguishes a type.  All code that does looks here. */
+/* The properties of a type.  No code distinguishes types in other ways. */
 typedef struct ValueType
 {
 	const char *name;			/* as in enum feature_type */
 	enum jbvType jsonb_type;	/* of its values */
-	bool		is_array;		/* of jbvBinary: else they are objects */
-	bool		is_number;		/* for feature_number() */
-	bool		has_allowed_values; /* or its elements have, of an array */
+	bool		is_array;		/* for jbvBinary; else values are objects */
+	bool		is_number;		/* can be read by feature_number() */
+	bool		has_allowed_values; /* of an array: for its elements */
 
 	/* These may be NULL. */
 	bool		(*is_inferred) (const JsonbValue *value);
@@ -25,9 +25,7 @@ typedef struct ValueType
 	const char *(*range_violation) (const JsonbValue *value);
 } ValueType;
 
-/*
- * In kilobytes; the setting instance_features.max_value_size.  Written by SET.
- */
+/* The setting instance_features.max_value_size, in kB.  Written by SET. */
 extern int	value_max_size;
 
 extern const ValueType *value_type(const char *name);
