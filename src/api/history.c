@@ -58,8 +58,8 @@ emit_event(const EventRow *event, void *arg)
 }
 
 /*
- * The body of *_feature_history(), which is restricted to roles that may change
- * the scope.
+ * The body of *_feature_history(), which is restricted to roles that may
+ * change the scope.
  */
 static Datum
 feature_history(FunctionCallInfo fcinfo, const ScopeName *name)

@@ -6,8 +6,8 @@
  * A request runs in a subtransaction, so that what it did before an error is
  * undone and the caller's transaction goes on.  Bodies are those that the
  * service documents, in protobuf's JSON mapping.  An error that is not the
- * caller's fault is told to the server's log, and to the caller only that there
- * was one.
+ * caller's fault is told to the server's log, and to the caller only that
+ * there was one.
  *
  *-------------------------------------------------------------------------
  */

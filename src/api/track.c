@@ -4,9 +4,9 @@
  *	  The trigger by which the extension learns of every change of its tables.
  *
  * Our own functions, direct DML and an apply worker of logical replication all
- * come through here.  The BEFORE triggers announce a write to generation.c, the
- * AFTER triggers check the row of a scope, invalidate what sessions have cached
- * and collect the notification for the commit.
+ * come through here.  The BEFORE triggers announce a write to generation.c,
+ * the AFTER triggers check the row of a scope, invalidate what sessions have
+ * cached and collect the notification for the commit.
  *
  *-------------------------------------------------------------------------
  */

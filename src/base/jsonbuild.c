@@ -95,8 +95,8 @@ json_type_name(const JsonbValue *value)
 }
 
 /*
- * Return a value as a container, which comparing and printing require.  If the
- * value is a scalar, *scalar is the palloc'd Jsonb of the container, else NULL.
+ * Return a value as a container, which comparing and printing require.  For a
+ * scalar, *scalar is set to the palloc'd Jsonb of the container, else to NULL.
  */
 JsonbContainer *
 json_container(const JsonbValue *value, Jsonb **scalar)

@@ -3,24 +3,23 @@
  * cache.c
  *	  The backend's cache of definitions, scopes and settings.
  *
- * Invalidation.  What is cached carries the generation at which its loading
- * began: see generation.c.  An entry of an earlier generation is loaded anew
- * when somebody asks for it, and that covers the invalidation that arrives
- * during the loading: the entry then is stale from the beginning, though good
- * enough for the call that loads it, as its snapshot was taken after that call
- * had begun.
+ * Invalidation.  An entry has the generation at which its loading began; see
+ * generation.c.  An entry of an earlier generation is loaded again when it is
+ * needed.  This covers invalidations that arrive during a load: the entry is
+ * stale from the beginning, but still valid for the call that loads it,
+ * because the snapshot was taken after the call began.
  *
  * Invalidation messages arrive slightly after the change itself becomes
- * visible.  So that no reader mixes a scope from after a change with
- * definitions or an upper scope from before it, each load compares whatever it
- * uses with its rows in the same snapshot, and takes a difference for an
- * invalidation.
+ * visible.  To avoid combining a scope from after a change with definitions or
+ * an upper scope from before it, each load compares the fingerprints of all
+ * entries that it uses with their rows in its snapshot, and treats a
+ * difference as an invalidation.
  *
- * Nothing is used twice that is loaded while our own transaction is writing a
- * row, or while triggers of ours are disabled, because then changes may not
- * be told.
+ * Entries that are loaded while our own transaction is writing a row, or while
+ * triggers of ours are disabled, are not reused, because changes may not
+ * invalidate them.
  *
- * Memory.  The least recently used scopes make room for a new one.
+ * Memory.  The least recently used scopes are evicted to make room.
  *
  *-------------------------------------------------------------------------
  */
@@ -71,7 +70,7 @@ hash_scope_name(const ScopeName *name)
 int			cache_size = 16 * 1024;
 CacheStats	cache_stats;
 
-/* All below is written by the loading functions alone. */
+/* The following are written only by the functions that load. */
 static MemoryContext cache_cxt = NULL;
 static scopes_hash * scopes = NULL;
 static dlist_head lru = DLIST_STATIC_INIT(lru);
@@ -97,7 +96,7 @@ create_cache(void)
 }
 
 /*
- * Whether what is loaded now may be used again.
+ * Return whether entries that are loaded now may be reused.
  */
 bool
 cache_remembers(void)
@@ -105,7 +104,9 @@ cache_remembers(void)
 	return tables_are_tracked() && !generation_write_is_pending();
 }
 
-/* Say once a session why everything is slow. */
+/*
+ * Warn that nothing is cached, once per session.
+ */
 static void
 warn_if_untracked(void)
 {
@@ -121,9 +122,9 @@ warn_if_untracked(void)
 }
 
 /*
- * The tables are newer than the last message that we have received, so
- * everything else that is cached is stale.  What is being loaded is not, unless
- * another message has arrived since its loading began.
+ * The tables are newer than the last message that we have received, so all
+ * other entries are stale too.  Entries of the current load are not, unless
+ * another message has arrived since it began.
  */
 static void
 run_ahead(bool with_definitions, Generations *begun)
@@ -140,8 +141,9 @@ run_ahead(bool with_definitions, Generations *begun)
 }
 
 /*
- * Bring the cached definitions up to date with a snapshot.  The settings of
- * cached scopes have the numbers of the definitions that they were loaded with.
+ * Load the definitions unless they are current in a snapshot.  A change also
+ * invalidates the cached scopes, whose settings refer to definitions by
+ * number.
  */
 static void
 refresh_definitions(Snapshot snapshot, Generations *begun)
@@ -174,8 +176,8 @@ forget_scope(CachedScope *scope)
 }
 
 /*
- * Remember a scope, after making room for it.  Those that the current load
- * uses are kept.
+ * Add a scope to the cache after evicting others to make room.  Scopes that
+ * the current load uses are kept.
  */
 static void
 remember_scope(CachedScope *scope)
@@ -204,8 +206,8 @@ remember_scope(CachedScope *scope)
 }
 
 /*
- * Find a scope in the state that a snapshot shows, and load it unless it is
- * cached in that state.  NULL if there is no such scope.
+ * Return a scope as of a snapshot.  Loads it unless it is cached in that
+ * state.  Returns NULL if there is no such scope.
  */
 static CachedScope *
 refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
@@ -230,7 +232,7 @@ refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
 	scope = scopeload(snapshot, name, cache_cxt);
 	if (scope != NULL)
 	{
-		/* With the allocator's overhead, and its place in a half full hash. */
+		/* Include the allocator's overhead, and a half-full hash table. */
 		scope->size = GetMemoryChunkSpace(scope) + 2 * sizeof(ScopeEntry);
 		scope->last_load = load_number;
 		scope->generation = begun->data;
@@ -240,7 +242,8 @@ refresh_scope(Snapshot snapshot, const ScopeName *name, Generations *begun)
 }
 
 /*
- * Load what is missing of a chain, with the definitions, from one snapshot.
+ * Load the missing scopes of a chain, and the definitions if needed, with one
+ * snapshot.  Returns false if one of the scopes does not exist.
  */
 static bool
 load_chain(ScopeChain *chain)
@@ -270,7 +273,7 @@ load_chain(ScopeChain *chain)
 	}
 	scan_end(snapshot);
 
-	/* All of it is of one moment, which may be later than that of a part. */
+	/* All parts match one snapshot, also those that were loaded before. */
 	for (int i = 0; i < chain->length && found; i++)
 		unconstify(CachedScope *, chain->scopes[i])->generation =
 			cache_remembers() ? begun.data : 0;
@@ -282,8 +285,9 @@ load_chain(ScopeChain *chain)
 }
 
 /*
- * Find the scopes of a chain as they are now: what is committed, and what our
- * own transaction did.  False if one of them does not exist.
+ * Find the scopes of a chain, including all committed changes and those of the
+ * current transaction, and the definitions to go with them.  Returns false if
+ * one of the scopes does not exist.  Raises the errors of tables_open().
  */
 bool
 cache_find(ScopeChain *chain)
@@ -310,7 +314,8 @@ cache_find(ScopeChain *chain)
 }
 
 /*
- * Bring the definitions up to date, without a scope.
+ * Load the definitions unless they are current, without a scope.  Raises the
+ * errors of tables_open().
  */
 void
 cache_refresh_definitions(void)
@@ -329,7 +334,8 @@ cache_refresh_definitions(void)
 }
 
 /*
- * The bytes that the cache takes, and how many scopes it has.
+ * Return the size of the cache in bytes, and set *entries to the number of
+ * cached scopes.
  */
 Size
 cache_memory(int64 *entries)

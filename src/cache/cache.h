@@ -3,8 +3,9 @@
  * cache.h
  *	  The backend's cache of definitions, scopes and settings.
  *
- * What a function here returns is valid until the next call of one of them
- * that may load.
+ * The rule: pointers to scopes and definitions are valid until the next call
+ * of a function that may load, which are cache_find() and
+ * cache_refresh_definitions().
  *
  *-------------------------------------------------------------------------
  */
@@ -13,17 +14,17 @@
 
 #include "cache/scopeload.h"
 
-/* In kilobytes; the setting instance_features.cache_size. */
+/* The setting instance_features.cache_size, in kB.  Written by SET. */
 extern int	cache_size;
 
 /*
- * What instance_features_stats() shows.  Written by cache.c and
- * cache_count_hit() alone.
+ * Counters for instance_features_stats().  Written only by cache.c and
+ * cache_count_hit().
  */
 typedef struct CacheStats
 {
-	uint64		hits;			/* answered without a load */
-	uint64		loads;			/* of a scope */
+	uint64		hits;			/* lookups without a load */
+	uint64		loads;			/* lookups with a load */
 } CacheStats;
 
 extern CacheStats cache_stats;

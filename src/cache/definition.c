@@ -3,9 +3,9 @@
  * definition.c
  *	  The cached definitions of features.
  *
- * Features are numbered in the order of their keys.  The numbers change when
- * the definitions do, so they go with the scopes that were loaded with them:
- * see cache.c.
+ * The rule: features are numbered in the order of their keys, and the numbers
+ * may change when the definitions are loaded again.  So they must only be used
+ * with scopes that were loaded with the same definitions; see cache.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,11 +23,11 @@
 #include "table/definitionread.h"
 #include "table/tableread.h"
 
-/* The definitions, ordered by key, in a context of their own. */
+/* The definitions, ordered by key, in their own memory context. */
 typedef struct Definitions
 {
-	MemoryContext cxt;			/* NULL: never loaded */
-	uint64		generation;		/* 0: not to be used again */
+	MemoryContext cxt;			/* NULL if never loaded */
+	uint64		generation;		/* when they were loaded; 0 if not reusable */
 	uint64		fingerprint;	/* of the rows of table feature */
 	uint64		version;		/* incremented by each load */
 	FeatureDefinition *array;
@@ -35,11 +35,11 @@ typedef struct Definitions
 	int		   *by_json_name;	/* numbers, ordered by JSON name */
 } Definitions;
 
-/* Written by definitions_load() alone. */
+/* Written only by definitions_load(). */
 static Definitions definitions;
 
 /*
- * Whether the definitions can be used without a look at their table.
+ * Return whether the definitions can be used without checking their table.
  */
 bool
 definitions_are_current(void)
@@ -48,7 +48,8 @@ definitions_are_current(void)
 }
 
 /*
- * Whether the rows of table feature are others than those that were loaded.
+ * Return whether definitions are loaded and the rows of table feature have
+ * changed since, given the current fingerprint.
  */
 bool
 definitions_differ(uint64 fingerprint)
@@ -57,7 +58,7 @@ definitions_differ(uint64 fingerprint)
 }
 
 /*
- * Differs from what it was if the definitions have been loaded anew.
+ * Return a number that changes whenever the definitions are loaded.
  */
 uint64
 definitions_version(void)
@@ -109,10 +110,10 @@ add_definition(FeatureDefinition *definition, const FeatureRow *row)
 }
 
 /*
- * Load the definitions into a context that replaces the present one when it
- * is complete, given their fingerprint and the generation at which the load
- * began.  A row that has the key of a built-in feature, which only direct DML
- * makes, is no definition.
+ * Load the definitions, given their fingerprint and the generation at which
+ * the load began.  The new memory context, a child of "parent_cxt", replaces
+ * the current one when it is complete.  Rows with the key of a built-in
+ * feature, which only direct DML can insert, are ignored.
  */
 void
 definitions_load(Snapshot snapshot, uint64 fingerprint, uint64 generation,
@@ -159,7 +160,7 @@ definitions_load(Snapshot snapshot, uint64 fingerprint, uint64 generation,
 }
 
 /*
- * The definitions of all features, ordered by key.
+ * Return the definitions of all features, ordered by key.
  */
 const FeatureDefinition *
 definitions_all(int *count)
@@ -168,6 +169,9 @@ definitions_all(int *count)
 	return definitions.array;
 }
 
+/*
+ * Return the definition with this number.
+ */
 const FeatureDefinition *
 definition_get(int feature)
 {
@@ -176,7 +180,7 @@ definition_get(int feature)
 }
 
 /*
- * Compare a name of "len" bytes with a zero-terminated one.
+ * Compare a name of "len" bytes with a null-terminated one.
  */
 static int
 compare_name(const char *name, int len, const char *other)
@@ -187,7 +191,7 @@ compare_name(const char *name, int len, const char *other)
 }
 
 /*
- * The number of the feature with this key, -1 if there is none.
+ * Return the number of the feature with this key, or -1 if there is none.
  */
 int
 definition_find(const char *key, int len)
@@ -213,7 +217,8 @@ definition_find(const char *key, int len)
 }
 
 /*
- * The number of the feature with this JSON name, -1 if there is none.
+ * Return the number of the feature with this JSON name, or -1 if there is
+ * none.
  */
 int
 definition_find_json_name(const char *json_name, int len)
@@ -240,8 +245,8 @@ definition_find_json_name(const char *json_name, int len)
 }
 
 /*
- * Take "candidate" for *nearest if it is more like "name" than all before.
- * Both must have something in common: more than half of the longer one.
+ * Set *nearest to "candidate" if it is more similar to "name" than all
+ * previous candidates.  At most half of the longer one may have to be edited.
  */
 static void
 consider_name(const char *name, int len, const char *candidate,
@@ -251,7 +256,7 @@ consider_name(const char *name, int len, const char *candidate,
 	int			limit = Min(*distance - 1, Max(len, candidate_len) / 2);
 	int			d;
 
-	/* Nothing as long as that was meant to be a feature's name. */
+	/* So long a string was not meant to be a feature's name. */
 	if (len > 2 * MAX_JSON_NAME_LENGTH || limit < 0)
 		return;
 
@@ -265,8 +270,8 @@ consider_name(const char *name, int len, const char *candidate,
 }
 
 /*
- * The key that is most like "name", or whose feature has it for a JSON name.
- * NULL if none is like it.
+ * Return the key of the feature with this JSON name, or else the most similar
+ * key, or NULL if none is similar.
  */
 const char *
 definition_nearest_key(const char *name, int len)
@@ -288,7 +293,8 @@ definition_nearest_key(const char *name, int len)
 }
 
 /*
- * The JSON name or key that is most like "name".  NULL if none is like it.
+ * Return the JSON name or key that is most similar to "name", or NULL if none
+ * is similar.
  */
 const char *
 definition_nearest_field(const char *name, int len)

@@ -22,8 +22,8 @@ typedef struct FeatureDefinition
 	const Jsonb *allowed_values;	/* an array, or NULL */
 	bool		builtin;
 	const char *stage;
-	bool		deprecated;		/* whether that is its stage */
-	bool		removed;
+	bool		deprecated;		/* stage is "deprecated" */
+	bool		removed;		/* stage is "removed" */
 } FeatureDefinition;
 
 extern bool definitions_are_current(void);
@@ -32,7 +32,7 @@ extern void definitions_load(Snapshot snapshot, uint64 fingerprint,
 extern bool definitions_differ(uint64 fingerprint);
 extern uint64 definitions_version(void);
 
-/* These load nothing: they go with the scope that was found last. */
+/* These do not load anything: they match the scope that was found last. */
 extern const FeatureDefinition *definitions_all(int *count);
 extern const FeatureDefinition *definition_get(int feature);
 extern int	definition_find(const char *key, int len);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * effective.c
- *	  The value that a feature has on a scope.
+ *	  Effective values of features: inheritance and defaults.
  *
- * Inheritance is a walk: from the lowest scope of a chain up, the first one
- * that sets the feature wins.
+ * The rule: the first scope of a chain that sets the feature, from the lowest
+ * one up, determines the value.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,8 @@
 #include "cache/effective.h"
 
 /*
- * The state of a feature by a scope's own setting.  False if it has none.
+ * Get the state of a feature from a scope's own setting.  Returns false if it
+ * has none.
  */
 bool
 effective_own_state(const CachedScope *scope, int feature,
@@ -33,8 +34,8 @@ effective_own_state(const CachedScope *scope, int feature,
 }
 
 /*
- * The effective state of a feature on the lowest scope of a chain: by the walk,
- * else by default, as is that of a removed feature everywhere.
+ * Get the effective state of a feature on the lowest scope of a chain.  If no
+ * scope sets the feature, or the feature is removed, that is the default.
  */
 void
 effective_state(const ScopeChain *chain, int feature, FeatureState *state)

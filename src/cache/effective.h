@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * effective.h
- *	  The value that a feature has on a scope.
+ *	  Effective values of features: inheritance and defaults.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,7 +11,7 @@
 #include "cache/cache.h"
 #include "cache/definition.h"
 
-/* Where a value comes from: a level, or the definition. */
+/* The source of a value that comes from the definition. */
 #define SOURCE_DEFAULT (-1)
 
 /* The value of one feature on one scope. */
@@ -20,8 +20,8 @@ typedef struct FeatureState
 	const FeatureDefinition *definition;
 	const Jsonb *value;
 	int			source;			/* a FeatureLevel, or SOURCE_DEFAULT */
-	int64		sequence;		/* of the event that set it; */
-	TimestampTz change_date;	/* neither for SOURCE_DEFAULT */
+	int64		sequence;		/* of the event that set the value, */
+	TimestampTz change_date;	/* unless from SOURCE_DEFAULT */
 } FeatureState;
 
 extern bool effective_own_state(const CachedScope *scope, int feature,

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * scopeload.c
- *	  A scope with its settings, as it is cached.
+ *	  Loading a scope with its settings for the cache.
  *
- * A scope becomes one chunk of memory when all of it has been read, so an error
- * half-way through leaves nothing behind.
+ * The rule: the memory of a scope is allocated in one chunk after all its rows
+ * have been read, so that an error does not leak memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,8 +24,8 @@ compare_settings(const void *a, const void *b)
 }
 
 /*
- * Read the row of a scope, or make up that of one that exists implicitly.
- * False if there is no such scope.
+ * Read the row of a scope, or fill in that of an implicit scope.  Returns
+ * false if there is no such scope.
  */
 static bool
 read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
@@ -42,7 +42,9 @@ read_scope_row(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
 	return true;
 }
 
-/* Copy bytes to the end of a chunk, with a zero byte behind. */
+/*
+ * Append a string to a chunk and null-terminate it.  Returns the copy.
+ */
 static const char *
 append_string(CachedScope *scope, Size *size, const char *string, int len)
 {
@@ -55,8 +57,9 @@ append_string(CachedScope *scope, Size *size, const char *string, int len)
 }
 
 /*
- * Load a scope into "cxt".  NULL if there is no such scope.  Settings of
- * undefined features are left out.
+ * Load a scope into "cxt", without settings of undefined features.  Returns
+ * NULL if there is no such scope.  The caller has loaded the definitions, and
+ * frees what is palloc'd in the current memory context.
  */
 CachedScope *
 scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
@@ -115,7 +118,7 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 }
 
 /*
- * A scope's own setting of a feature, or NULL.
+ * Return a scope's own setting of a feature, or NULL if it has none.
  */
 const CachedSetting *
 scopeload_find_setting(const CachedScope *scope, int feature)

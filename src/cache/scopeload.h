@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scopeload.h
- *	  A scope with its settings, as it is cached.
+ *	  Loading a scope with its settings for the cache.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,7 +13,7 @@
 
 #include "model/tables.h"
 
-/* One setting of a scope.  Its value lies behind the scope. */
+/* One setting of a scope. */
 typedef struct CachedSetting
 {
 	int			feature;		/* number of its definition */
@@ -23,23 +23,24 @@ typedef struct CachedSetting
 } CachedSetting;
 
 /*
- * A scope with its settings, in one piece of memory: this struct, the
- * settings in the order of their definitions, the ids, the values.
+ * A scope with its settings, in one chunk of memory: this struct, the settings
+ * in the order of their definitions, the ids, and the values.
  */
 typedef struct CachedScope
 {
-	dlist_node	lru;			/* for cache.c, as are the next three */
-	Size		size;			/* that it takes in the cache */
-	uint64		generation;		/* when it was loaded; 0: not to be used again */
-	uint64		last_load;		/* the last load that it was part of */
+	dlist_node	lru;			/* used by cache.c, like the next three */
+	Size		size;			/* in the cache, with overhead */
+	uint64		generation;		/* when it was loaded; 0 if not reusable */
+	uint64		last_load;		/* number of the last load that used it */
 	uint64		fingerprint;	/* of its rows */
-	bool		stored;			/* has a row; else it exists implicitly */
+	bool		stored;			/* has a row; else an implicit scope */
 	ScopeRow	row;
-	ScopeName	name;			/* points behind the settings */
+	ScopeName	name;			/* the strings follow the settings */
 	int			nsettings;
 	CachedSetting settings[FLEXIBLE_ARRAY_MEMBER];
 } CachedScope;
 
+/* Return the value of a setting, which points into the scope. */
 static inline const Jsonb *
 setting_value(const CachedScope *scope, const CachedSetting *setting)
 {

@@ -4,9 +4,9 @@
  *	  Arguments of SQL-callable functions, and the scope that a call is about.
  *
  * The rule: an id is checked when it is used, wherever it comes from.  The
- * setting instance_features.instance_id may have any value: if SET refused one,
- * a session that sets it before the library is loaded would go on with another
- * instance than the one it asked for.
+ * setting instance_features.instance_id may have any value: if SET refused
+ * one, a session that sets it before the library is loaded would go on with
+ * another instance than the one it asked for.
  *
  *-------------------------------------------------------------------------
  */

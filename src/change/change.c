@@ -16,8 +16,8 @@
  *	   implicit scope; if another transaction was faster, go back to 1), append
  *	   the events, insert, update and delete settings.
  *
- * The triggers on the tables, which fire at the end of that command, invalidate
- * the caches and collect the notification: see track.c.
+ * The triggers on the tables, which fire at the end of that command,
+ * invalidate the caches and collect the notification: see track.c.
  *
  * Callers that change several scopes lock the system first, then instances in
  * the order of their ids.

@@ -3,9 +3,9 @@
  * definitionchange.c
  *	  Defining, altering and dropping features.
  *
- * Definitions belong to the system, so they are for its owner.  Whoever changes
- * what settings there may be keeps others from writing any meanwhile: see
- * locks.c.
+ * Definitions belong to the system, so they are for its owner.  Whoever
+ * changes what settings there may be keeps others from writing any meanwhile:
+ * see locks.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,8 +3,9 @@
  * answer.c
  *	  Whether a feature is enabled, remembered for as long as it holds.
  *
- * The rule: an answer is of the generation_of_answers at which the search for it
- * began, so that it does not outlive an invalidation that arrives meanwhile.
+ * The rule: an answer is of the generation_of_answers at which the search for
+ * it began, so that it does not outlive an invalidation that arrives
+ * meanwhile.
  *
  *-------------------------------------------------------------------------
  */

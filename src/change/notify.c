@@ -159,9 +159,9 @@ add_feature(MarkLevel *level, Mark *mark, const char *key)
 }
 
 /*
- * Say what the last event of a marked scope is.  A trigger may change the scope
- * again before we are told of the row that had it fire, so what is told last
- * need not be what is in the table.
+ * Say what the last event of a marked scope is.  A trigger may change the
+ * scope again before we are told of the row that had it fire, so what is told
+ * last need not be what is in the table.
  */
 static void
 set_details(Mark *mark, int64 sequence, TimestampTz change_date)

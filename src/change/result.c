@@ -112,7 +112,8 @@ result_begin_states(FunctionCallInfo fcinfo)
 }
 
 /*
- * Put a state into the result that result_begin_states() returned, which is "arg".
+ * Put a state into the result that result_begin_states() returned, which is
+ * "arg".
  */
 void
 result_emit_state(const FeatureState *state, void *arg)

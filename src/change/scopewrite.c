@@ -4,8 +4,8 @@
  *	  Writing the changes of a scope.
  *
  * All rows are written by one command: the scope's own, the events, the
- * settings.  The triggers on the tables fire at its end and invalidate the caches
- * and collect the notification: see track.c.
+ * settings.  The triggers on the tables fire at its end and invalidate the
+ * caches and collect the notification: see track.c.
  *
  *-------------------------------------------------------------------------
  */

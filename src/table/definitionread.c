@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * definitionread.c
- *	  Reading table feature.
+ *	  Reading definitions of features.
+ *
+ * The snapshots are those of scan_begin().  Results are palloc'd.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +19,10 @@
 #include "table/definitionread.h"
 #include "table/scan.h"
 
-/* The same for the definitions. */
+/*
+ * Return a hash value of the row versions of table feature.  If any of them
+ * changes, so does the value, except with a probability of 2^-64.
+ */
 uint64
 definitionread_fingerprint(Snapshot snapshot)
 {
@@ -46,8 +51,8 @@ take_definition(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Read the definitions that are not built in, without their descriptions: a
- * list of FeatureRow, in no order.
+ * Read the definitions that are not built in, without their descriptions.
+ * Returns a list of FeatureRow, in no particular order.
  */
 List *
 definitionread_all(Snapshot snapshot)
@@ -73,8 +78,8 @@ scan_definition(Snapshot snapshot, AttrNumber attnum, const char *text,
 }
 
 /*
- * Read the definition of a feature that is not built in.  NULL if there is
- * none.
+ * Read the definition of a feature that is not built in, without its
+ * description.  Returns NULL if there is none.
  */
 FeatureRow *
 definitionread_one(Snapshot snapshot, const char *key)
@@ -86,8 +91,8 @@ definitionread_one(Snapshot snapshot, const char *key)
 }
 
 /*
- * The key of the feature that has this key or JSON name.  NULL if there is
- * none.
+ * Return the key of the feature that has this key or JSON name, or NULL if
+ * there is none.
  */
 char *
 definitionread_find_key(Snapshot snapshot, const char *name)
@@ -116,7 +121,8 @@ take_place(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Find the row of a definition.  False if there is none.
+ * Find the TID of a definition that is not built in.  Returns false if there
+ * is none.
  */
 bool
 definitionread_place(Snapshot snapshot, const char *key, ItemPointer tid)

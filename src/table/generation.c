@@ -1,31 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * generation.c
- *	  When what a session remembers of the features is out of date.
+ *	  Invalidation of what a session has cached.
  *
- * Whatever is remembered carries the generation at which its loading began,
- * and is valid while that generation is the present one.  The callbacks below
- * free nothing, because callers further up the stack may still be using cache
- * entries; they advance generations.
+ * The rule: a cache entry has the generation at which its loading began, and
+ * is valid while that is the current generation.  The callbacks below free
+ * nothing, because callers further up the stack may still be using cache
+ * entries; they only advance generations.
  *
  * Other sessions.  A change sends a catalog cache invalidation message, which
  * PostgreSQL delivers at commit, also to standbys and after COMMIT PREPARED.
- * The message is made up: it names a row of pg_sequence that cannot exist, as
- * the OIDs of tables begin with FirstNormalObjectId.  A relation cache message
- * would do as well, but makes every session that receives it walk through all
- * its cached plans.  One message for a transaction is enough, however many
- * rows the transaction changes, unless the subtransaction that registered the
- * message is rolled back.
+ * The message refers to a row of pg_sequence that cannot exist, because the
+ * OIDs of sequences begin with FirstNormalObjectId.  A relation cache message
+ * would also work, but would make every session that receives it walk through
+ * all its cached plans.  A transaction needs only one message, however many
+ * rows it changes, unless the subtransaction that registered the message is
+ * rolled back.
  *
- * Our own session.  A row's write begins with the BEFORE ROW trigger and ends
- * with the AFTER ROW trigger, which invalidates at once.  In between nothing
- * that is loaded may be remembered: other triggers, constraints and index
- * expressions may already see the row, or not see it yet.  Nor may anything be
- * remembered until the command counter has moved on, since no reader sees the
- * rows of a command before: an AFTER trigger's function that is not volatile
- * reads what was there before the command.  If the write fails, the AFTER
- * trigger does not fire, but the (sub)transaction that wrote is rolled back, and
- * then everything loaded since is forgotten too.
+ * Our own session.  The write of a row begins with the BEFORE ROW trigger and
+ * ends with the AFTER ROW trigger, which invalidates immediately.  In between,
+ * nothing that is loaded may be cached, because other triggers, constraints
+ * and index expressions may or may not see the row.  Nor may anything be
+ * cached until the command counter is incremented, because the command's rows
+ * are invisible until then: an AFTER trigger function that is not volatile
+ * reads the state before the command.  If the write fails, the AFTER trigger
+ * does not fire, but the (sub)transaction is rolled back, which invalidates
+ * everything loaded since.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +44,7 @@
 #include "model/tables.h"
 #include "table/generation.h"
 
-/* What a message tells, by the OID of a sequence that does not exist. */
+/* Invalidation messages, as OIDs of sequences that do not exist. */
 typedef enum Message
 {
 	MESSAGE_ALL = 0,			/* definitions and scopes */
@@ -59,13 +59,13 @@ uint64		generation_of_definitions = 1;
 uint64		generation_invalidations = 0;
 
 /*
- * The hash values by which messages arrive, once they are known.  Written by
+ * The hash values of the messages, and whether they are known.  Written by
  * generation_prepare().
  */
 static uint32 message_hashes[NUM_MESSAGES];
 static bool message_hashes_known = false;
 
-/* How many rows a (sub)transaction has between their two triggers. */
+/* The number of rows of a (sub)transaction whose write has not ended. */
 typedef struct PendingWrites
 {
 	struct PendingWrites *parent;
@@ -74,19 +74,20 @@ typedef struct PendingWrites
 }			PendingWrites;
 
 /*
- * Of the current transaction.  Written by generation_write_begins(), generation_write_ends() and the
- * callbacks of the (sub)transaction's end.
+ * The state of the current transaction.  Written by generation_write_begins(),
+ * generation_write_ends(), generation_write_is_pending(), register_message()
+ * and the callbacks at the end of a (sub)transaction.
  */
 static PendingWrites * pending_writes = NULL;	/* of the innermost level that
 												 * has any */
-static int	written_level = 0;	/* deepest nest level that wrote, 0: none */
+static int	written_level = 0;	/* deepest nest level that wrote; 0 if none */
 static CommandId written_command = InvalidCommandId;	/* last one that wrote,
 														 * while its rows may be
 														 * invisible */
 static int	registered_levels[NUM_MESSAGES];	/* nest level whose end still
 												 * decides on a message */
 
-/* Written by the two functions that (un)register callbacks. */
+/* A callback.  The list is written by the two functions that (un)register. */
 typedef struct RegisteredCallback
 {
 	slist_node	node;
@@ -97,7 +98,7 @@ typedef struct RegisteredCallback
 static slist_head callbacks = SLIST_STATIC_INIT(callbacks);
 
 /*
- * Every answer given may be stale.
+ * Mark all previously returned answers as stale, and run the callbacks.
  */
 void
 generation_advance(void)
@@ -114,6 +115,9 @@ generation_advance(void)
 	}
 }
 
+/*
+ * Register a callback for the rest of the session.
+ */
 void
 generation_register_callback(CacheCallback callback, void *arg)
 {
@@ -126,6 +130,9 @@ generation_register_callback(CacheCallback callback, void *arg)
 	slist_push_head(&callbacks, &registered->node);
 }
 
+/*
+ * Unregister a callback, if it is registered with this argument.
+ */
 void
 generation_unregister_callback(CacheCallback callback, void *arg)
 {
@@ -145,8 +152,8 @@ generation_unregister_callback(CacheCallback callback, void *arg)
 }
 
 /*
- * Everything that this session has loaded may be stale, with or without the
- * definitions.
+ * Mark all cached scopes as stale and, if "definitions" is true, the cached
+ * definitions too.
  */
 void
 generation_invalidate(bool definitions)
@@ -160,11 +167,13 @@ generation_invalidate(bool definitions)
 	generation_advance();
 }
 
-/* A row of pg_sequence has changed, or one of our messages has arrived. */
+/*
+ * A row of pg_sequence has changed, or one of our messages has arrived.
+ */
 static void
 sequence_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	/* Without the hash values nothing can have been loaded. */
+	/* Nothing is loaded before the hash values are known. */
 	if (!message_hashes_known)
 		return;
 	if (hashvalue == 0 || hashvalue == message_hashes[MESSAGE_ALL])
@@ -181,8 +190,8 @@ relcache_callback(Datum arg, Oid relid)
 }
 
 /*
- * Some relation has been created, altered or dropped.  As long as our tables
- * are missing, it may be one of them.
+ * A relation has been created, altered or dropped.  If our tables were
+ * missing, it may be one of them.
  */
 static void
 relname_callback(Datum arg, int cacheid, uint32 hashvalue)
@@ -191,7 +200,9 @@ relname_callback(Datum arg, int cacheid, uint32 hashvalue)
 		generation_invalidate(true);
 }
 
-/* Some schema has been created, altered or dropped: perhaps ours. */
+/*
+ * A schema, perhaps ours, has been created, altered or dropped.
+ */
 static void
 namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -200,7 +211,8 @@ namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
- * Must be called before anything is loaded, inside of a transaction.
+ * Compute the hash values of the messages.  Must be called in a transaction
+ * before anything is loaded.
  */
 void
 generation_prepare(void)
@@ -214,8 +226,8 @@ generation_prepare(void)
 }
 
 /*
- * Send a message with the current transaction's commit, unless it will be sent
- * already.
+ * Register a message to be sent when the current transaction commits, unless
+ * it is already registered.
  */
 static void
 register_message(Message message)
@@ -241,8 +253,8 @@ register_message(Message message)
 }
 
 /*
- * The current transaction begins to write a row of a tracked table.  Answers
- * given before do not hold while it does.
+ * The current transaction begins to write a row of a tracked table.
+ * Previously returned answers become stale.
  */
 void
 generation_write_begins(void)
@@ -266,7 +278,7 @@ generation_write_begins(void)
 }
 
 /*
- * The innermost level has no row any more that is half written.
+ * The innermost level has no pending rows.
  */
 static void
 pop_pending_writes(void)
@@ -278,7 +290,8 @@ pop_pending_writes(void)
 }
 
 /*
- * The row is written.  Tell this session at once, and others at commit.
+ * The row is written.  Invalidate the caches of this session immediately, and
+ * those of others at commit.
  */
 void
 generation_write_ends(bool definitions)
@@ -288,15 +301,15 @@ generation_write_ends(bool definitions)
 	generation_invalidate(definitions);
 	register_message(definitions ? MESSAGE_ALL : MESSAGE_SCOPES);
 
-	/* "Used", or the command counter would not move on. */
+	/* Mark it as used, so that the command counter will be incremented. */
 	written_command = GetCurrentCommandId(true);
 }
 
 /*
- * Whether a row may be half written, or written and invisible, so that nothing
- * may be remembered of what is loaded now.  A row whose write another trigger
- * suppressed counts as half written until the (sub)transaction is rolled back or
- * the transaction ends, which costs time and nothing else.
+ * Return whether the write of a row may be pending, or the row may be written
+ * but invisible, so that nothing loaded now may be cached.  If another trigger
+ * suppressed the write, it counts as pending until the (sub)transaction is
+ * rolled back or the transaction ends, which only costs performance.
  */
 bool
 generation_write_is_pending(void)
@@ -368,7 +381,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 	}
 	if (written_level >= nest_level)
 	{
-		/* Some level above may have written too; that is not known. */
+		/* Upper levels may have written too, which we do not know. */
 		written_level = nest_level - 1;
 		if (aborted)
 			generation_invalidate(true);
@@ -376,7 +389,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 }
 
 /*
- * Called once, when the library is loaded.
+ * Register the callbacks.  Called once, when the library is loaded.
  */
 void
 generation_init(void)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * generation.h
- *	  When what a session remembers of the features is out of date.
+ *	  Invalidation of what a session has cached.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,7 @@
 
 /*
  * Incremented whenever a previously returned answer may have become stale.
- * Written by generation.c alone.
+ * Written only by generation.c.
  */
 extern uint64 generation_of_answers;
 
@@ -18,10 +18,10 @@ extern uint64 generation_of_answers;
 extern uint64 generation_of_scopes;
 extern uint64 generation_of_definitions;
 
-/* How often the two above have advanced. */
+/* The number of invalidations, for instance_features_stats(). */
 extern uint64 generation_invalidations;
 
-/* Called whenever generation_of_answers has advanced: see instance_features.h. */
+/* Called whenever generation_of_answers advances; see instance_features.h. */
 typedef void (*CacheCallback) (void *arg);
 
 extern void generation_init(void);

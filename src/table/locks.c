@@ -1,33 +1,35 @@
 /*-------------------------------------------------------------------------
  *
  * locks.c
- *	  The locks of those who change features.
+ *	  Locks taken by changes of features and definitions.
  *
- * One order for all: first the definitions, then the rows of the scopes, which
- * are ordered by scopename_compare().  All locks last until the transaction
- * ends, and none is taken before the caller's right was checked.
+ * The rule: the definitions are locked first, then the rows of scopes in the
+ * order of scopename_compare().  All locks are held until the transaction
+ * ends, and callers check permissions before they take any.
  *
  * The definitions are locked by locking table feature.
- *		RowExclusiveLock		everybody who changes a scope: the definitions
- *								cannot change so as to invalidate settings
- *		ShareRowExclusiveLock	whoever drops a definition or narrows it: one
- *								at a time, and no scope is changed meanwhile
+ *		RowExclusiveLock		taken to change a scope: prevents changes of
+ *								definitions that could invalidate settings
+ *		ShareRowExclusiveLock	taken to drop or narrow a definition: one
+ *								transaction at a time, without concurrent
+ *								changes of scopes
  *
- * Whoever changes a definition in a way that invalidates no setting takes the
- * first one and then a lock on the table as an object, which is there for
- * nothing else, so that it is one at a time too.  ShareUpdateExclusiveLock would
- * say the same in one step, but VACUUM and REINDEX CONCURRENTLY have it, and
- * the latter waits for all who are waiting for it.
+ * A change of a definition that cannot invalidate settings takes
+ * RowExclusiveLock and then an object lock on the table, which has no other
+ * use, so that there is one such change at a time too.  A single
+ * ShareUpdateExclusiveLock would conflict with VACUUM and with REINDEX
+ * CONCURRENTLY, which waits for all transactions that wait for this lock.
  *
- * ShareRowExclusiveLock conflicts with every transaction that has changed a flag and is
- * still open.  Who waits for it in the lock queue holds up everybody who comes
- * later, so nobody waits there for more than EXCLUSION_QUEUE_TIME; then the
- * others go first for as long.  Whoever has that lock waits for nothing else for
- * longer than that.
+ * ShareRowExclusiveLock conflicts with every open transaction that has changed
+ * a feature.  While one transaction waits for it in the lock queue, all later
+ * changes queue up behind it.  So nobody waits there for longer than
+ * EXCLUSION_QUEUE_TIME; then the others can proceed for the same time.  A
+ * transaction that holds the lock does not wait for other locks for longer
+ * than that.
  *
- * Rows are found by what is committed now.  In an isolation level with a
- * single snapshot, a row that this snapshot does not show raises
- * serialization_failure, as for an UPDATE.
+ * Rows are found as of the latest committed state.  If the transaction has a
+ * single snapshot, and the locked version of a row is not visible in it, we
+ * raise serialization_failure, as an UPDATE does.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,16 +55,22 @@
 #include "table/locks.h"
 #include "table/tableread.h"
 
-/* Milliseconds. */
+/* In milliseconds. */
 #define EXCLUSION_QUEUE_TIME 100
 #define EXCLUSION_TIME_LIMIT 10000
 
+/*
+ * Lock the definitions to change a scope, or before an object lock.
+ */
 void
 lock_definitions_for_writing(void)
 {
 	LockRelationOid(tables_oid(TABLE_FEATURE), RowExclusiveLock);
 }
 
+/*
+ * Lock the definitions to change one without invalidating settings.
+ */
 void
 lock_definitions_for_altering(void)
 {
@@ -72,13 +80,13 @@ lock_definitions_for_altering(void)
 }
 
 /*
- * Try to lock the definitions against writers and run the callback, in a
- * subtransaction.  False if a lock was not to be had in time; then nothing was
- * done.
+ * In a subtransaction, try to lock the definitions against writers and run the
+ * callback.  Returns false if a lock was not available in time; then the
+ * subtransaction was rolled back.
  *
- * The time-out holds until the callback has returned: rows that direct DML has
- * locked, and whatever other people's triggers wait for, would otherwise hold
- * up everybody who wants to change a feature, for as long as the wait lasts.
+ * The timeout applies until the callback has returned.  Otherwise, if the
+ * callback waited for rows locked by direct DML or in users' triggers, all
+ * changes of features would have to wait too.
  */
 static bool
 try_exclusion(DefinitionsCallback callback, void *arg)
@@ -127,10 +135,11 @@ try_exclusion(DefinitionsCallback callback, void *arg)
 }
 
 /*
- * Run the callback with the definitions locked against writers.  The callback
- * does not wait for locks: where it would for longer than the time-out of
- * try_exclusion(), it raises lock_not_available, and is run again.  Raises lock_not_available after lock_timeout, or after
- * EXCLUSION_TIME_LIMIT without one.
+ * Run the callback with the definitions locked against writers.  If the
+ * callback raises lock_not_available, because it does not wait for a lock or
+ * because of the timeout in try_exclusion(), it is rolled back and run again.
+ * Raises lock_not_available after lock_timeout, or after EXCLUSION_TIME_LIMIT
+ * if there is no lock_timeout.
  */
 void
 lock_out_writers(DefinitionsCallback callback, void *arg)
@@ -165,8 +174,10 @@ report_concurrent_change(const char *kind)
 }
 
 /*
- * Lock the latest version of the row at "tid", which "snapshot" shows, and put
- * it into "slot".  False if the row is gone: then the caller looks again.
+ * Lock the latest version of the row at "tid", which is visible in "snapshot",
+ * and store it in "slot".  Returns false if the row has been deleted or moved;
+ * then the caller must search again.  Raises serialization_failure,
+ * triggered_data_change_violation or lock_not_available.
  */
 static bool
 lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
@@ -205,15 +216,15 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
 }
 
 /*
- * Lock the row of a scope, of which scope->tid is a version that "snapshot"
- * shows, until the transaction ends, after waiting for others that have it
- * locked, unless the policy is not to wait.  Reads it again.  False if it is
- * gone: then the caller looks again.
+ * Lock the row of a scope until the transaction ends, and read it again.
+ * scope->tid is a version that is visible in "snapshot".  Returns false if the
+ * row has been deleted, moved or renamed; then the caller must search again.
+ * Raises the errors of lock_row().
  *
- * The caller has kept table scope open since it found the place, and the table
- * of settings is locked here, as for writing it, since callers read the scope's
- * settings and later write them by their places: VACUUM FULL and CLUSTER would
- * give the places to other rows, of other scopes, in between.
+ * The caller must have kept table scope open since it found the TID.  Table
+ * setting is locked here as for writing, because callers read the settings of
+ * the scope and later write them by TID: in between, VACUUM FULL or CLUSTER
+ * would assign the TIDs to other rows.
  */
 bool
 lock_scope_row(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
@@ -231,7 +242,7 @@ lock_scope_row(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 		HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
 		ScopeName	locked_name;
 
-		/* Direct DML may have renamed it while we waited. */
+		/* Direct DML may have renamed the scope while we waited. */
 		locked = row_get_scope_name(tuple, rel, &locked_name) &&
 			scopename_compare(&locked_name, name) == 0;
 		scope->tid = slot->tts_tid;
@@ -246,8 +257,8 @@ lock_scope_row(const ScopeName *name, Snapshot snapshot, LockTupleMode mode,
 }
 
 /*
- * Raise serialization_failure if the transaction's only snapshot shows a row
- * of a scope that has none now.
+ * Raise serialization_failure if a scope has no row now, but has one in the
+ * transaction's only snapshot.
  */
 void
 lock_check_scope_absence(const ScopeName *name)
@@ -266,8 +277,8 @@ lock_check_scope_absence(const ScopeName *name)
 }
 
 /*
- * Find the row of a scope and lock it, waiting for others.  False if the scope
- * has no row.
+ * Find the row of a scope and lock it, waiting for other transactions.
+ * Returns false if the scope has no row.  Raises the errors of lock_row().
  */
 bool
 lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
@@ -297,8 +308,8 @@ lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
 }
 
 /*
- * Lock the row of a definition against all others, and find its place.  False
- * if there is no such definition.
+ * Lock the row of a definition FOR UPDATE, and return its TID.  Returns false
+ * if there is no such definition.  Raises the errors of lock_row().
  */
 bool
 lock_definition_row(const char *key, LockWaitPolicy wait_policy,
@@ -324,7 +335,7 @@ lock_definition_row(const char *key, LockWaitPolicy wait_policy,
 			HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false,
 													   &should_free);
 
-			/* Direct DML may have renamed it while we waited. */
+			/* Direct DML may have renamed the feature while we waited. */
 			locked = strcmp(row_get_text(tuple, Anum_feature_key, rel),
 							key) == 0;
 			*tid = slot->tts_tid;

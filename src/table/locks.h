@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * locks.h
- *	  The locks of those who change features.
+ *	  Locks taken by changes of features and definitions.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,15 +13,15 @@
 
 #include "model/tables.h"
 
-/* The row of a scope that is locked. */
+/* A scope's row, if it has one, with its TID. */
 typedef struct ScopeTuple
 {
-	bool		stored;			/* has a row; else it exists implicitly */
+	bool		stored;			/* has a row; else an implicit scope */
 	ScopeRow	row;
 	ItemPointerData tid;
 } ScopeTuple;
 
-/* What is done with the definitions locked.  It may be done more than once. */
+/* Called with the definitions locked, possibly more than once. */
 typedef void (*DefinitionsCallback) (void *arg);
 
 extern void lock_definitions_for_writing(void);

@@ -1,13 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * scan.c
- *	  Reading the tables as PostgreSQL reads its catalogs.
+ *	  Scans of the tables with catalog snapshots.
  *
- * Reading is done with system-table scans under the catalog snapshot: it
- * needs no privileges on the tables, sees what is committed by now in every
- * isolation level, and works in parallel workers and on standbys.  One
- * snapshot serves a whole read, so that what belongs together is seen
- * together.
+ * The rule: the tables are read like system catalogs, with a catalog snapshot.
+ * Scans need no privileges on the tables, see the latest committed state at
+ * every isolation level, and work in parallel workers and on standbys.  A read
+ * uses one snapshot for all its scans, so that their results are consistent.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,8 +32,9 @@
 #include "table/scan.h"
 
 /*
- * Start a read: all that is read with the snapshot is from one moment, not
- * earlier than now.  An error releases the snapshot.
+ * Begin a read.  The returned snapshot is not older than this call.  The
+ * caller releases it with scan_end(); an error releases it too.  Raises the
+ * errors of tables_open().
  */
 Snapshot
 scan_begin(void)
@@ -42,11 +42,14 @@ scan_begin(void)
 	generation_prepare();
 	tables_resolve();
 
-	/* Make sure that the snapshot is a new one, not one of a catalog scan. */
+	/* Do not reuse the snapshot of an earlier catalog scan. */
 	InvalidateCatalogSnapshot();
 	return RegisterSnapshot(GetCatalogSnapshot(tables_oid(TABLE_SCOPE)));
 }
 
+/*
+ * End a read.
+ */
 void
 scan_end(Snapshot snapshot)
 {
@@ -54,8 +57,8 @@ scan_end(Snapshot snapshot)
 }
 
 /*
- * Scan a table for the rows of a scope, in the order of the primary key, whose
- * first columns name the scope.
+ * Scan a table for the rows of a scope, in the order of the primary key.  The
+ * scope's name is in the key's first columns.
  */
 void
 scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
@@ -90,8 +93,8 @@ scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 }
 
 /*
- * An index whose first column is this one, in the order of its bytes, which is
- * that of the scan key.  InvalidOid if there is none.
+ * Return an index that has this text column first, with collation "C", which
+ * scan keys require.  Returns InvalidOid if there is none.
  */
 static Oid
 find_index(Relation rel, AttrNumber attnum)
@@ -119,7 +122,8 @@ find_index(Relation rel, AttrNumber attnum)
 }
 
 /*
- * Scan all rows of a table that a key selects, if it is not NULL, in no order.
+ * Scan the rows of a table that match the key, or all rows if it is NULL, in
+ * no particular order.
  */
 void
 scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
@@ -143,8 +147,8 @@ scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
 }
 
 /*
- * Add a row version to a fingerprint.  Every change of a row makes a version
- * at another place or of another transaction.
+ * Add a row version to a fingerprint.  This is a RowCallback.  Every change of
+ * a row creates a version with a different TID or xmin.
  */
 bool
 scan_take_fingerprint(Relation rel, HeapTuple tuple, void *arg)

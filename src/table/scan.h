@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scan.h
- *	  Reading the tables as PostgreSQL reads its catalogs.
+ *	  Scans of the tables with catalog snapshots.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 #include "utils/snapshot.h"
 #include "model/rows.h"
 
-/* Called for each row of a scan.  False ends the scan. */
+/* Called for each row of a scan.  Returns false to end the scan. */
 typedef bool (*RowCallback) (Relation rel, HeapTuple tuple, void *arg);
 
 extern Snapshot scan_begin(void);

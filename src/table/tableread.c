@@ -3,6 +3,8 @@
  * tableread.c
  *	  Reading scopes, their settings and their events.
  *
+ * The snapshots are those of scan_begin().  Results are palloc'd.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -39,8 +41,8 @@ take_scope(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Read the row of a scope and, if "tid" is not NULL, its place.  False if the
- * scope has no row.
+ * Read the row of a scope and, if "tid" is not NULL, its TID.  Returns false
+ * if the scope has no row.
  */
 bool
 tableread_scope(Snapshot snapshot, const ScopeName *name, ScopeRow *row,
@@ -70,7 +72,8 @@ take_setting(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Read the settings of a scope: a list of SettingRow, ordered by feature.
+ * Read the settings of a scope.  Returns a list of SettingRow, ordered by
+ * feature.
  */
 List *
 tableread_settings(Snapshot snapshot, const ScopeName *name)
@@ -83,8 +86,8 @@ tableread_settings(Snapshot snapshot, const ScopeName *name)
 }
 
 /*
- * A number that differs, but for a chance of 1 to 2^64, if the row or the
- * settings of a scope differ.
+ * Return a hash value of the row versions of a scope and its settings.  If any
+ * of them changes, so does the value, except with a probability of 2^-64.
  */
 uint64
 tableread_fingerprint(Snapshot snapshot, const ScopeName *name)
@@ -117,8 +120,8 @@ take_scope_name(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Read the names of the scopes that have a row, dropped ones included: a list
- * of ScopeName, in the order in which scopes are locked.
+ * Read the names of all scopes that have a row, including dropped ones.
+ * Returns a list of ScopeName, in the order in which scopes are locked.
  */
 List *
 tableread_scope_names(Snapshot snapshot)
@@ -147,8 +150,8 @@ pass_setting(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Hand each setting of a feature to "callback", in no order.  What the
- * callback is given is gone when it returns.
+ * Call "callback" for each setting of a feature, in no particular order.  Its
+ * arguments are freed when it returns.
  */
 void
 tableread_foreach_setting(Snapshot snapshot, const char *feature,
@@ -199,8 +202,8 @@ pass_event(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Hand the events of a scope to "callback", oldest first.  What the callback
- * is given is gone when it returns.
+ * Call "callback" for each event of a scope, oldest first.  The event is freed
+ * when it returns.
  */
 void
 tableread_foreach_event(Snapshot snapshot, const ScopeName *name,
@@ -223,8 +226,8 @@ take_existence(Relation rel, HeapTuple tuple, void *arg)
 }
 
 /*
- * Whether a scope that has no row has settings or events nevertheless, which
- * a restore that failed half-way leaves behind.
+ * Return whether a scope, which has no row, has settings or events.  A restore
+ * that failed halfway may leave them behind.
  */
 bool
 tableread_has_rows_without_scope(Snapshot snapshot, const ScopeName *name)

@@ -10,7 +10,7 @@
 
 #include "table/scan.h"
 
-/* False ends the reading. */
+/* Returns false to end the scan. */
 typedef bool (*EventCallback) (const EventRow *event, void *arg);
 typedef void (*SettingCallback) (const ScopeName *name, const Jsonb *value,
 								 void *arg);

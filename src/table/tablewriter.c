@@ -3,20 +3,23 @@
  * tablewriter.c
  *	  Writing rows of the extension's tables without a plan.
  *
- * This is what an INSERT, UPDATE or DELETE does to a row, made of the
- * executor's parts: statement and row triggers, transition tables, defaults of
- * columns that are not ours, generated columns, constraints, indexes.  There is
- * nothing to plan and hardly anything to start.  Everything runs as the current
- * role, whose privileges on the tables are not asked for and to whom row
- * security does not apply: the caller has checked the right to make the change.
+ * A TableWriter does what INSERT, UPDATE and DELETE do to rows, using the
+ * executor's functions: statement and row triggers, transition tables,
+ * defaults of added columns, generated columns, constraints and indexes.
+ * There is nothing to plan and little to start.  Everything runs as the
+ * current role, but neither its privileges on the tables nor row security
+ * policies are checked.
+ *
+ * The rule: the caller has checked that the role may make the change.
  *
  * All rows written between writer_begin() and writer_end() are written by one
  * command, so AFTER triggers see all of them.
  *
- * A row that must be written and is not raises an error: because a BEFORE
- * trigger suppressed the row (triggered_data_change_violation), or because it
- * changed after it was read (serialization_failure).  The latter takes direct
- * DML, since our own functions lock the scope first.
+ * A row that cannot be written raises an error:
+ * triggered_data_change_violation if a trigger suppressed the write or changed
+ * the row, or serialization_failure if the row changed after it was read.
+ * Only direct DML can cause the latter, because our own functions lock the
+ * scope first.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,12 +48,12 @@
 /* A table that is being written. */
 typedef struct Target
 {
-	Relation	rel;			/* NULL: not opened yet */
+	Relation	rel;			/* NULL if not opened yet */
 	ResultRelInfo *info;
 	TupleTableSlot *slot;		/* for new rows */
 	TupleTableSlot *old_slot;	/* for rows to be updated or deleted */
-	ExprState **defaults;		/* of columns that are not ours; or NULL */
-	bool		begun[NUM_COMMANDS];	/* statement triggers were fired */
+	ExprState **defaults;		/* of added columns, or NULL */
+	bool		begun[NUM_COMMANDS];	/* BEFORE STATEMENT triggers fired */
 	TransitionCaptureState *captures[NUM_COMMANDS];
 } Target;
 
@@ -63,8 +66,8 @@ struct TableWriter
 };
 
 /*
- * Begin a command.  updated_columns[table] has the columns that
- * writer_update() changes; it must outlive the writer.
+ * Begin a command.  updated_columns[table] are the columns that
+ * writer_update() changes; the array must outlive the writer.
  */
 TableWriter *
 writer_begin(const ColumnRange *updated_columns)
@@ -99,8 +102,8 @@ writer_begin(const ColumnRange *updated_columns)
 }
 
 /*
- * The defaults of the columns that somebody has added to a table, as
- * expressions to be evaluated for each row.  NULL if there are none.
+ * Prepare the default expressions of the columns that have been added to a
+ * table.  Returns NULL if there are none.
  */
 static ExprState * *prepare_defaults(TableWriter *writer, Target *target, FeatureTable table)
 {
@@ -126,8 +129,8 @@ static ExprState * *prepare_defaults(TableWriter *writer, Target *target, Featur
 }
 
 /*
- * Open a table for a command, and fire the BEFORE STATEMENT triggers if the
- * command is the first of its kind.
+ * Open a table for a command.  The first time for each kind of command, fire
+ * the BEFORE STATEMENT triggers.
  */
 static Target *
 begin_command(TableWriter *writer, FeatureTable table, CmdType command)
@@ -142,7 +145,7 @@ begin_command(TableWriter *writer, FeatureTable table, CmdType command)
 	caller_cxt = MemoryContextSwitchTo(estate->es_query_cxt);
 	if (target->rel == NULL)
 	{
-		/* The range table opens it again, with the lock that we get here. */
+		/* The executor opens the table again and relies on this lock. */
 		target->rel = tables_open(table, RowExclusiveLock);
 		target->info = makeNode(ResultRelInfo);
 		ExecInitResultRelation(estate, target->info, table + 1);
@@ -150,7 +153,7 @@ begin_command(TableWriter *writer, FeatureTable table, CmdType command)
 		target->slot =
 			ExecInitExtraTupleSlot(estate, RelationGetDescr(target->rel),
 								   table_slot_callbacks(target->rel));
-		/* Constraints and triggers may refer to it. */
+		/* Constraints and triggers may refer to tableoid. */
 		target->slot->tts_tableOid = RelationGetRelid(target->rel);
 		target->old_slot =
 			ExecInitExtraTupleSlot(estate, RelationGetDescr(target->rel),
@@ -203,7 +206,7 @@ report_concurrent_change(void)
 }
 
 /*
- * Check the constraints of a new row, after computing what is generated.
+ * Compute the generated columns of a new row, then check its constraints.
  */
 static void
 check_row(TableWriter *writer, Target *target, CmdType command)
@@ -219,7 +222,7 @@ check_row(TableWriter *writer, Target *target, CmdType command)
 }
 
 /*
- * Put a new row into a target's slot.
+ * Store a new row in a target's slot.
  */
 static void
 store_new_row(TableWriter *writer, Target *target, FeatureTable table,
@@ -244,9 +247,9 @@ store_new_row(TableWriter *writer, Target *target, FeatureTable table,
 }
 
 /*
- * Insert a row unless there is one of its key, after waiting for transactions
- * that are inserting or deleting one.  False if there is.  This is INSERT ...
- * ON CONFLICT DO NOTHING.
+ * Insert a row unless there is a row with its key, after waiting for
+ * transactions that are inserting or deleting one, like INSERT ... ON CONFLICT
+ * DO NOTHING.  Returns false if there is such a row.
  */
 bool
 writer_insert_new(TableWriter *writer, FeatureTable table,
@@ -265,8 +268,7 @@ writer_insert_new(TableWriter *writer, FeatureTable table,
 	check_row(writer, target, CMD_INSERT);
 
 	/*
-	 * A conflict is expected so rarely that we find it by inserting, rather
-	 * than by looking first.
+	 * Conflicts are rare, so we do not check for one before inserting.
 	 */
 	for (;;)
 	{
@@ -299,7 +301,8 @@ writer_insert_new(TableWriter *writer, FeatureTable table,
 }
 
 /*
- * The same for a row whose key is free, as far as our own functions know.
+ * Insert a row.  Raises serialization_failure if there is a row with its key,
+ * which only direct DML can cause.
  */
 void
 writer_insert(TableWriter *writer, FeatureTable table,
@@ -310,8 +313,7 @@ writer_insert(TableWriter *writer, FeatureTable table,
 }
 
 /*
- * Lock the row that is going to be changed, and put it into the target's slot
- * for old rows.
+ * Lock the row to be changed, and store it in the target's slot for old rows.
  */
 static void
 lock_old_row(TableWriter *writer, Target *target, ItemPointer tid,
@@ -332,8 +334,8 @@ lock_old_row(TableWriter *writer, Target *target, ItemPointer tid,
 }
 
 /*
- * Update the row at "tid".  "values" and "nulls" have the columns to be
- * changed, by their number less one.
+ * Update the row at "tid".  Of "values" and "nulls", which are indexed by
+ * column number minus one, only the columns passed to writer_begin() are used.
  */
 void
 writer_update(TableWriter *writer, FeatureTable table,
@@ -417,8 +419,8 @@ writer_delete(TableWriter *writer, FeatureTable table,
 }
 
 /*
- * End the command: fire the AFTER triggers, and make the rows visible to later
- * commands.
+ * End the command: fire the AFTER triggers, make the rows visible to later
+ * commands, and free the writer.
  */
 void
 writer_end(TableWriter *writer)

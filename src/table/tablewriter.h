@@ -12,7 +12,7 @@
 
 typedef struct TableWriter TableWriter;
 
-/* The columns that an update changes; those of the key are never among them. */
+/* The columns that an update changes, which never include key columns. */
 typedef struct ColumnRange
 {
 	int			first;
