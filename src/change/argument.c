@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * argument.c
- *	  Arguments of SQL-callable functions, and the scope that a call is about.
+ *	  Arguments of SQL-callable functions, and the scopes that they name.
  *
  * The rule: an id is checked when it is used, wherever it comes from.  The
- * setting instance_features.instance_id may have any value: if SET refused
- * one, a session that sets it before the library is loaded would go on with
- * another instance than the one it asked for.
+ * setting instance_features.instance_id may have any value: if loading the
+ * library rejected a value that was set before, the session would continue
+ * with a different instance.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@
 char	   *argument_instance_setting;
 
 /*
- * Raise invalid_parameter_value for what cannot be the id of an instance.
+ * Raise invalid_parameter_value unless a string can be the id of an instance.
  */
 void
 argument_check_scope_id(const char *id, int len)
@@ -43,9 +43,9 @@ argument_check_scope_id(const char *id, int len)
 }
 
 /*
- * The instance that calls without an id are about.  The id is a copy: code
- * that a trigger runs may change the setting.  Raises invalid_parameter_value
- * if the setting cannot be an id.
+ * Return the current instance.  The id is a palloc'd copy, because a trigger
+ * may change the setting.  Raises invalid_parameter_value if the setting
+ * cannot be an id.
  */
 ScopeName
 argument_current_instance(void)
@@ -57,8 +57,8 @@ argument_current_instance(void)
 }
 
 /*
- * The instance that an argument of type text names, the current one if it is
- * null.  Raises invalid_parameter_value for what cannot be an id.
+ * Return the instance named by an argument of type text, or the current one if
+ * it is null.  Raises invalid_parameter_value if it cannot be an id.
  */
 ScopeName
 argument_instance(FunctionCallInfo fcinfo, int argno)
@@ -74,8 +74,8 @@ argument_instance(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * An expected sequence, NULL if none is given.  Raises invalid_parameter_value
- * for a negative one.
+ * Return an expected sequence in palloc'd memory, or NULL if the argument is
+ * null.  Raises invalid_parameter_value if it is negative.
  */
 const int64 *
 argument_sequence(FunctionCallInfo fcinfo, int argno)
@@ -94,7 +94,7 @@ argument_sequence(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * An argument of type text as a string, NULL if it is null.
+ * Return an argument of type text as a palloc'd string, or NULL if it is null.
  */
 char *
 argument_text(FunctionCallInfo fcinfo, int argno)
@@ -103,6 +103,9 @@ argument_text(FunctionCallInfo fcinfo, int argno)
 		text_to_cstring(PG_GETARG_TEXT_PP(argno));
 }
 
+/*
+ * Return an argument of type jsonb, or NULL if it is null.
+ */
 Jsonb *
 argument_jsonb(FunctionCallInfo fcinfo, int argno)
 {
@@ -110,7 +113,8 @@ argument_jsonb(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * An argument of type boolean, which must not be null.
+ * Return an argument of type boolean.  Raises invalid_parameter_value if it is
+ * null; "name" is the argument's name.
  */
 bool
 argument_boolean(FunctionCallInfo fcinfo, int argno, const char *name)
@@ -121,7 +125,8 @@ argument_boolean(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 /*
- * A scope and those that it inherits from, to be found.
+ * Return the names of a scope and those that it inherits from, for
+ * cache_find().
  */
 ScopeChain
 argument_chain(const ScopeName *name)
@@ -135,8 +140,8 @@ argument_chain(const ScopeName *name)
 }
 
 /*
- * Find a scope and those that it inherits from, or raise no_data_found.  See
- * cache.h for how long the result is valid.
+ * Find a scope and those that it inherits from.  See cache.h for how long the
+ * result is valid.  Raises no_data_found if the scope does not exist.
  */
 ScopeChain
 argument_find_chain(const ScopeName *name)
@@ -149,7 +154,8 @@ argument_find_chain(const ScopeName *name)
 }
 
 /*
- * The row of a scope as it is cached, or raise no_data_found.
+ * Return a copy of the cached row of a scope.  Raises no_data_found if the
+ * scope does not exist.
  */
 ScopeRow
 argument_find_scope_row(const ScopeName *name)
@@ -160,7 +166,7 @@ argument_find_scope_row(const ScopeName *name)
 }
 
 /*
- * Raise undefined_object if a look-up by key has found no feature.
+ * Raise undefined_object if a lookup by key has found no feature.
  */
 void
 argument_require_feature(int feature, const char *key, int len)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * argument.h
- *	  Arguments of SQL-callable functions, and the scope that a call is about.
+ *	  Arguments of SQL-callable functions, and the scopes that they name.
  *
  *-------------------------------------------------------------------------
  */

@@ -3,21 +3,22 @@
  * change.c
  *	  Changing the settings of a scope.
  *
- * Every change takes these steps, in change_try_scope():
+ * The rule: every change takes these steps, in change_try_scope().
  *
- *	1. Find the scope: no_data_found if there is none.
- *	2. Check the permission: insufficient_privilege.  No lock was taken yet.
- *	3. Hold the definitions (RowExclusiveLock on table feature), then lock the
- *	   scope's row (FOR NO KEY UPDATE); see locks.c.  Check again what may have
- *	   changed while we waited.
- *	4. Read the present settings, and decide what to change.  If nothing,
+ *	1. Find the scope, or raise no_data_found.
+ *	2. Check the permission, or raise insufficient_privilege.  No locks are
+ *	   held yet.
+ *	3. Lock the definitions (RowExclusiveLock on table feature), then the
+ *	   scope's row (FOR NO KEY UPDATE); see locks.c.  Repeat the checks,
+ *	   because the row may have changed while we waited.
+ *	4. Read the current settings, and decide what to change.  If nothing,
  *	   return.
- *	5. Write, by one command: advance the scope (or insert the row of an
- *	   implicit scope; if another transaction was faster, go back to 1), append
- *	   the events, insert, update and delete settings.
+ *	5. Write with one command: advance the scope's sequence (or insert the row
+ *	   of an implicit scope; if another transaction has inserted it, go back to
+ *	   1), append the events, and insert, update and delete settings.
  *
- * The triggers on the tables, which fire at the end of that command,
- * invalidate the caches and collect the notification: see track.c.
+ * The triggers on the tables fire at the end of that command, and invalidate
+ * the caches and collect the notification; see track.c.
  *
  * Callers that change several scopes lock the system first, then instances in
  * the order of their ids.
@@ -42,7 +43,8 @@
 #include "table/tableread.h"
 
 /*
- * Raise read_only_sql_transaction where nothing can be written.
+ * Raise an error in a read-only transaction, in parallel mode and during
+ * recovery, as PostgreSQL does for commands that write.
  */
 void
 change_prevent_command(const char *function)
@@ -53,10 +55,11 @@ change_prevent_command(const char *function)
 }
 
 /*
- * Lock a scope that the current role has a permission on, and hold the
- * definitions, until the transaction ends.  A scope that exists implicitly has
- * no row to be locked; then scope->stored is false.  Returns false if there is
- * no such scope.  Raises insufficient_privilege, serialization_failure.
+ * Lock a scope, on which the current role must have a permission, and the
+ * definitions until the transaction ends.  An implicit scope without a row
+ * cannot be locked; then scope->stored is false.  Returns false if there is no
+ * such scope.  Raises insufficient_privilege, serialization_failure, and
+ * object_not_in_prerequisite_state if there are rows without a scope.
  */
 static bool
 try_lock_scope(const ScopeName *name, FeaturePermission permission,
@@ -67,7 +70,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 	{
 		/*
 		 * VACUUM FULL cannot move the row while we have the table open, and
-		 * the snapshot keeps its place from being used again.
+		 * the snapshot prevents its TID from being reused.
 		 */
 		Relation	rel = tables_open(TABLE_SCOPE, AccessShareLock);
 		Snapshot	snapshot = scan_begin();
@@ -107,7 +110,7 @@ try_lock_scope(const ScopeName *name, FeaturePermission permission,
 		if (!locked)
 			continue;
 
-		/* It may have been dropped, or given to another role. */
+		/* The scope may have been dropped or given to another role. */
 		if (scope_row_is_dropped(name, &scope->row))
 			return false;
 		permission_check(name, &scope->row, permission);
@@ -127,7 +130,7 @@ change_lock_scope(const ScopeName *name, FeaturePermission permission,
 }
 
 /*
- * Warn that a feature is deprecated, once a session.
+ * Warn if a feature is deprecated, once per session.
  */
 static void
 warn_if_deprecated(const char *key)
@@ -154,8 +157,8 @@ warn_if_deprecated(const char *key)
 }
 
 /*
- * Find a feature among settings that are ordered by feature.  NULL if it is
- * not set.
+ * Return the setting of a feature from a list that is ordered by feature, or
+ * NULL if it is not set.
  */
 static const SettingRow *
 find_setting_row(List *settings, const char *key)
@@ -181,8 +184,9 @@ find_setting_row(List *settings, const char *key)
 }
 
 /*
- * Of the requested changes, those that make a difference to a scope with these
- * settings: a list of FeatureChange.
+ * Return the requested changes that make a difference to a scope with these
+ * settings, as a list of FeatureChange.  Warns if a feature to be set is
+ * deprecated.
  */
 List *
 change_find_differences(List *settings, List *requested)
@@ -217,8 +221,8 @@ change_find_differences(List *settings, List *requested)
 }
 
 /*
- * The settings of a scope as they are now: a list of SettingRow, ordered by
- * feature.
+ * Read the current settings of a scope.  Returns a list of SettingRow, ordered
+ * by feature.
  */
 List *
 change_read_settings(const ScopeName *name)
@@ -231,8 +235,9 @@ change_read_settings(const ScopeName *name)
 }
 
 /*
- * Change a scope as "plan" decides.  Fills in its details after the change.
- * Returns false if there is no such scope.
+ * Change a scope as "plan" decides, and set *details to its details after the
+ * change.  Returns false if there is no such scope.  Raises the errors of
+ * try_lock_scope() and of "plan".
  */
 bool
 change_try_scope(const ScopeName *name, FeaturePermission permission,
@@ -282,12 +287,12 @@ change_scope(const ScopeName *name, FeaturePermission permission,
 	return details;
 }
 
-/* What change_set_features() and change_reset_features() are asked for. */
+/* The arguments of change_set_features() and change_reset_features(). */
 typedef struct SetRequest
 {
 	const Jsonb *features;		/* not for a reset */
-	List	   *requested;		/* what they were parsed into, */
-	uint64		version;		/* with these definitions */
+	List	   *requested;		/* the parsed features */
+	uint64		version;		/* of the definitions they were parsed with */
 	const int64 *expected_sequence; /* or NULL */
 } SetRequest;
 
@@ -318,14 +323,16 @@ plan_set(const ScopeName *name, const ScopeTuple *scope, List *settings,
 
 	check_expected_sequence(name, scope, request->expected_sequence);
 
-	/* Somebody may have altered a feature before we held them. */
+	/* A definition may have changed before we locked them. */
 	parse_set_request(request);
 	return change_find_differences(settings, request->requested);
 }
 
 /*
- * Set and unset features of a scope as a request says.  If expected_sequence
- * is not NULL, the scope's sequence must be that.
+ * Set and unset the features named in a JSON object.  If expected_sequence is
+ * not NULL and differs from the scope's sequence, raises
+ * object_not_in_prerequisite_state.  Raises the errors of change_scope() and
+ * of featurejson_parse_request().
  */
 FeatureDetails
 change_set_features(const ScopeName *name, const Jsonb *features,
@@ -336,7 +343,7 @@ change_set_features(const ScopeName *name, const Jsonb *features,
 		.expected_sequence = expected_sequence
 	};
 
-	/* A bad request is told before anything else. */
+	/* Report a bad request before anything else. */
 	parse_set_request(&request);
 	return change_scope(name, PERMISSION_WRITE, LockWaitBlock, plan_set,
 						&request);
@@ -353,7 +360,7 @@ plan_reset(const ScopeName *name, const ScopeTuple *scope, List *settings,
 }
 
 /*
- * Remove all settings of a scope, with the same guard.
+ * Remove all settings of a scope, with the same check of the sequence.
  */
 FeatureDetails
 change_reset_features(const ScopeName *name, const int64 *expected_sequence)

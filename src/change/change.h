@@ -14,8 +14,8 @@
 #include "table/locks.h"
 
 /*
- * Decides what to change, once the scope is locked: a list of FeatureChange.
- * It may be called more than once.
+ * Called when the scope is locked, possibly more than once.  Returns the
+ * changes to make, a list of FeatureChange.
  */
 typedef List *(*PlanChanges) (const ScopeName *name, const ScopeTuple *scope,
 							  List *settings, void *arg);

@@ -3,9 +3,10 @@
  * definitionchange.c
  *	  Defining, altering and dropping features.
  *
- * Definitions belong to the system, so they are for its owner.  Whoever
- * changes what settings there may be keeps others from writing any meanwhile:
- * see locks.c.
+ * Definitions belong to the system, so only its owner may change them.
+ *
+ * The rule: a change that could invalidate settings locks out writers of
+ * settings; see locks.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +29,7 @@
 #include "table/tableread.h"
 #include "table/tablewriter.h"
 
-/* The columns that the functions here update. */
+/* The columns that altering a definition updates. */
 static const ColumnRange updated_columns[NUM_TABLES] =
 {
 	[TABLE_FEATURE] = {Anum_feature_default_value, Anum_feature_stage}
@@ -64,9 +65,8 @@ insert_definition(const FeatureRow *row)
 }
 
 /*
- * Make a change of a definition, with the definitions locked as it takes.
- * Whatever can be wrong is told before any lock is taken.  Raises
- * undefined_object, insufficient_privilege.
+ * Lock the definitions and run a callback that changes one.  Raises
+ * undefined_object or insufficient_privilege before taking any lock.
  */
 static void
 change_definition(DefinitionChange *change, bool exclude_writers,
@@ -81,7 +81,7 @@ change_definition(DefinitionChange *change, bool exclude_writers,
 	scan_end(snapshot);
 	if (!found)
 	{
-		/* For the hint. */
+		/* The hint needs the definitions. */
 		cache_refresh_definitions();
 		argument_require_feature(-1, change->key, strlen(change->key));
 	}
@@ -106,7 +106,8 @@ change_definition(DefinitionChange *change, bool exclude_writers,
 }
 
 /*
- * Lock the row of the definition that is going to be changed, and read it.
+ * Lock the row of the definition to be changed, and read it.  Raises
+ * undefined_object if it has been dropped.
  */
 static FeatureRow *
 lock_definition(const DefinitionChange *change, ItemPointer tid)
@@ -128,8 +129,8 @@ typedef struct ViolationSearch
 	const FeatureRow *row;
 	MemoryContext check_cxt;	/* reset after each setting */
 	int64		count;
-	char	   *example;		/* the violation of one of them */
-	char	   *scope;			/* and whose it is */
+	char	   *example;		/* the violation of the first one */
+	char	   *scope;			/* the scope of that one */
 } ViolationSearch;
 
 static void
@@ -155,8 +156,8 @@ search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
 }
 
 /*
- * Raise object_not_in_prerequisite_state if a scope has set a feature to what
- * will not be allowed.
+ * Raise object_not_in_prerequisite_state if a scope has set the feature to a
+ * value that the new definition does not allow.
  */
 static void
 check_existing_settings(const FeatureRow *row)
@@ -181,7 +182,7 @@ check_existing_settings(const FeatureRow *row)
 }
 
 /*
- * Alter what a change says of a definition.
+ * Alter a definition, with the definitions locked.
  */
 static void
 alter_definition(void *arg)
@@ -234,7 +235,7 @@ collect_scope(const ScopeName *name, const Jsonb *value, void *arg)
 }
 
 /*
- * The scopes that set a feature, a list of ScopeName.
+ * Return the scopes that set a feature, as a list of ScopeName.
  */
 static List *
 scopes_that_set(const char *key)
@@ -255,7 +256,7 @@ plan_unset(const ScopeName *name, const ScopeTuple *scope, List *settings,
 }
 
 /*
- * Unset a feature on scopes that set it, in the order of locks.
+ * Unset a feature on these scopes, in the order in which scopes are locked.
  */
 static void
 unset_everywhere(char *key, List *scopes)
@@ -278,6 +279,9 @@ unset_everywhere(char *key, List *scopes)
 	MemoryContextDelete(scope_cxt);
 }
 
+/*
+ * Drop a definition, with the definitions locked.
+ */
 static void
 drop_definition(void *arg)
 {
@@ -309,8 +313,8 @@ drop_definition(void *arg)
 }
 
 /*
- * Define a feature whose definition is complete.  Raises
- * insufficient_privilege, duplicate_object.
+ * Define a feature, given a row from definition_complete().  Raises
+ * insufficient_privilege and duplicate_object.
  */
 void
 definition_create(const FeatureRow *row)
@@ -322,8 +326,10 @@ definition_create(const FeatureRow *row)
 }
 
 /*
- * Alter a definition.  Only what may invalidate settings excludes writers:
- * other allowed values, and removing the feature.
+ * Alter a definition.  Writers are locked out if settings may become invalid,
+ * that is, if the allowed values change or the feature is removed.  Raises
+ * undefined_object, insufficient_privilege, invalid_parameter_value,
+ * object_not_in_prerequisite_state and lock_not_available.
  */
 void
 definition_alter(DefinitionChange *change)
@@ -338,7 +344,9 @@ definition_alter(DefinitionChange *change)
 }
 
 /*
- * Drop a definition and, if asked, the settings of the feature.
+ * Drop a definition and, with cascade, the settings of the feature.  Raises
+ * undefined_object, insufficient_privilege, object_not_in_prerequisite_state
+ * and lock_not_available.
  */
 void
 definition_drop(DefinitionChange *change)

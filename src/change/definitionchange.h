@@ -11,16 +11,16 @@
 #include "change/permission.h"
 #include "table/locks.h"
 
-/* A change of a definition that exists. */
+/* A change of an existing definition. */
 typedef struct DefinitionChange
 {
 	char	   *key;
 	FeaturePermission permission;
 	LockWaitPolicy wait_policy; /* for rows; set by definitionchange.c */
 
-	/* What is altered; NULL: not. */
+	/* New values; NULL if not altered. */
 	Jsonb	   *default_value;
-	Jsonb	   *allowed_values; /* JSON null ends the restriction */
+	Jsonb	   *allowed_values; /* JSON null removes the restriction */
 	char	   *description;
 	char	   *stage;
 

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * definitionrules.c
- *	  What a definition of a feature may be.
+ *	  Checks of definitions of features.
+ *
+ * The rule: the checks raise the error that define_feature() and
+ * alter_feature() report; value.c decides which values are valid.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,8 +61,8 @@ check_json_name(const char *json_name)
 }
 
 /*
- * A key in lowerCamelCase, as protobuf forms the JSON name of a field: what
- * follows an underscore is upper-case, the underscore goes.
+ * Return a key in lowerCamelCase, as protobuf forms the JSON name of a field:
+ * remove underscores, and convert the characters after them to upper case.
  */
 static char *
 camel_case(const char *key)
@@ -83,8 +86,8 @@ camel_case(const char *key)
 }
 
 /*
- * Raise invalid_parameter_value if there is a violation, a sentence; "what"
- * names its subject.
+ * Raise invalid_parameter_value if "violation", a sentence, is not NULL.
+ * "what" is the name of the invalid part.
  */
 static void
 raise_violation(const char *violation, const char *what, const char *key)
@@ -97,8 +100,8 @@ raise_violation(const char *violation, const char *what, const char *key)
 }
 
 /*
- * Raise invalid_parameter_value if a new default or new allowed values, either
- * of which may be NULL, are too large or too deeply nested.
+ * Raise invalid_parameter_value if a new default value or new allowed values,
+ * either of which may be NULL, are too large or too deeply nested.
  */
 void
 definition_check_limits(const char *key, const Jsonb *default_value,
@@ -119,8 +122,8 @@ definition_check_limits(const char *key, const Jsonb *default_value,
 }
 
 /*
- * Raise invalid_parameter_value unless the default and the allowed values of a
- * feature go with its type.
+ * Raise invalid_parameter_value unless the allowed values of a feature match
+ * its type, and the default value matches both.
  */
 void
 definition_check_values(const FeatureRow *row)
@@ -139,9 +142,9 @@ definition_check_values(const FeatureRow *row)
 }
 
 /*
- * Raise duplicate_object if a name of a new feature is one of another's: a
- * request names features by either.  The rows are looked up rather than the
- * cache, which would be loaded anew after each of many definitions.
+ * Raise duplicate_object if the key or JSON name of a new feature is already a
+ * key or JSON name, because requests may use either.  This searches the table,
+ * not the cache, which would be loaded again after every new definition.
  */
 void
 definition_check_names(const FeatureRow *row)
@@ -171,9 +174,9 @@ definition_check_names(const FeatureRow *row)
 }
 
 /*
- * Complete the definition of a new feature: the type is that of the default
- * value and the JSON name the key in lowerCamelCase, unless given.  Raises
- * invalid_parameter_value if something of it cannot be.
+ * Check and complete the definition of a new feature.  Unless given, the type
+ * is inferred from the default value, and the JSON name is the key in
+ * lowerCamelCase.  Raises invalid_parameter_value.
  */
 void
 definition_complete(FeatureRow *row)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * definitionrules.h
- *	  What a definition of a feature may be.
+ *	  Checks of definitions of features.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * request.c
- *	  From a jsonb request to a validated list of changes.
+ * featurejson.c
+ *	  Parsing JSON objects of features into validated lists of changes.
  *
- * The rule: a bad request raises invalid_parameter_value and names what is
- * wrong; no table is written before the whole request was found good.
+ * The rule: an invalid request raises invalid_parameter_value, and is reported
+ * before any table is written.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,9 @@
 #include "model/tables.h"
 #include "model/value.h"
 
+/*
+ * Return a palloc'd change.  The key is copied, the value is not.
+ */
 RequestedChange *
 featurejson_make_change(const char *key, Jsonb *value)
 {
@@ -37,8 +40,8 @@ compare_keys(const ListCell *a, const ListCell *b)
 
 /*
  * Extend a list of changes so that it also unsets every setting of a scope
- * that it does not mention, but for those of removed and undefined features.
- * The list is modified, and ordered by key, as that of a request.
+ * that it does not mention, except those of removed and undefined features.
+ * The list is modified, and sorted by key.
  */
 List *
 featurejson_unset_others(List *changes, List *settings)
@@ -76,7 +79,8 @@ featurejson_unset_others(List *changes, List *settings)
 }
 
 /*
- * The number of the feature that a field names by its JSON name or key.
+ * Return the number of the feature with this JSON name or key.  Raises
+ * invalid_parameter_value if there is none.
  */
 static int
 find_field(const char *field, int len)
@@ -100,8 +104,8 @@ find_field(const char *field, int len)
 }
 
 /*
- * Raise invalid_parameter_value unless a feature, which the caller calls
- * "field", may be set to a value.
+ * Raise invalid_parameter_value unless a feature may be set to a value.
+ * "field" is the name of the feature in the request.
  */
 void
 featurejson_check_value(const FeatureDefinition *definition, const char *field, int len,
@@ -122,9 +126,9 @@ featurejson_check_value(const FeatureDefinition *definition, const char *field, 
 }
 
 /*
- * Parse the fields of a JSON object: a list of RequestedChange ordered by key,
- * without those of removed features.  The definitions are those that the cache
- * has.
+ * Parse the fields of a JSON object.  Returns a list of RequestedChange,
+ * ordered by key, without removed features.  The caller has called
+ * cache_refresh_definitions().  Raises invalid_parameter_value.
  */
 List *
 featurejson_parse(const Jsonb *features)
@@ -186,7 +190,7 @@ featurejson_parse(const Jsonb *features)
 }
 
 /*
- * The same for a request, which must have a field.
+ * The same for a request, which must not be empty.
  */
 List *
 featurejson_parse_request(const Jsonb *features)

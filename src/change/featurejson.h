@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
- * request.h
- *	  From a jsonb request to a validated list of changes.
+ * featurejson.h
+ *	  Parsing JSON objects of features into validated lists of changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,14 +10,14 @@
 
 #include "cache/definition.h"
 
-/* The field of a response that is no feature's. */
+/* The field of a response that is not a feature. */
 #define DETAILS_FIELD "details"
 
-/* What a request wants of one feature. */
+/* A requested change of one feature. */
 typedef struct RequestedChange
 {
 	char	   *key;
-	Jsonb	   *value;			/* NULL: unset */
+	Jsonb	   *value;			/* NULL to unset */
 } RequestedChange;
 
 extern RequestedChange *featurejson_make_change(const char *key, Jsonb *value);

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * answer.c
- *	  Whether a feature is enabled, remembered for as long as it holds.
+ * lookup.c
+ *	  Memoized lookups of boolean features.
  *
- * The rule: an answer is of the generation_of_answers at which the search for
- * it began, so that it does not outlive an invalidation that arrives
- * meanwhile.
+ * The rule: a result has the generation_of_answers at which the lookup began,
+ * so that an invalidation that arrives during the lookup makes it stale.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,9 +15,9 @@
 #include "change/lookup.h"
 
 /*
- * The effective value of a boolean feature on an instance.  Raises
- * undefined_object, no_data_found or invalid_parameter_value; the first two
- * are false with missing_ok.
+ * Return the effective value of a boolean feature on an instance.  Raises
+ * undefined_object and no_data_found, or returns false instead if missing_ok
+ * is true.  Raises invalid_parameter_value if the feature is not boolean.
  */
 bool
 lookup_enabled(const char *key, int key_length, const ScopeName *instance,
@@ -53,46 +52,49 @@ lookup_enabled(const char *key, int key_length, const ScopeName *instance,
 }
 
 /*
- * Put a question, to which there is no answer yet.  An id_length of -1 stands
- * for what is the current instance when the answer is sought.
+ * Initialize a lookup without a result.  An id_length of -1 stands for the
+ * instance that is current at the time of lookup_refresh().  The caller has
+ * checked the lengths.
  */
 void
-lookup_init(FeatureLookup *answer, const char *key, int key_length,
+lookup_init(FeatureLookup *lookup, const char *key, int key_length,
 			const char *id, int id_length, bool missing_ok)
 {
 	Assert(key_length <= MAX_KEY_LENGTH && id_length <= MAX_SCOPE_ID_LENGTH);
 
-	answer->generation = 0;
-	answer->missing_ok = missing_ok;
-	answer->key_length = key_length;
-	memcpy(answer->key, key, key_length);
-	answer->id_length = id_length;
+	lookup->generation = 0;
+	lookup->missing_ok = missing_ok;
+	lookup->key_length = key_length;
+	memcpy(lookup->key, key, key_length);
+	lookup->id_length = id_length;
 	if (id_length > 0)
-		memcpy(answer->id, id, id_length);
+		memcpy(lookup->id, id, id_length);
 }
 
 /*
- * Find the answer to a question that was put before, as lookup_enabled().
+ * Repeat a lookup and memoize the result.  Raises the errors of
+ * lookup_enabled(), and invalid_parameter_value if the current instance is not
+ * a valid id.
  */
 bool
-lookup_refresh(FeatureLookup *answer)
+lookup_refresh(FeatureLookup *lookup)
 {
 	uint64		generation = generation_of_answers;
 	ScopeName	instance;
 
-	if (answer->id_length < 0)
+	if (lookup->id_length < 0)
 	{
 		instance = scopename_instance(argument_instance_setting,
 									  strlen(argument_instance_setting));
 		argument_check_scope_id(instance.id, instance.len);
 	}
 	else
-		instance = scopename_instance(answer->id, answer->id_length);
+		instance = scopename_instance(lookup->id, lookup->id_length);
 
-	answer->generation = 0;
-	answer->enabled = lookup_enabled(answer->key, answer->key_length, &instance,
-									 answer->missing_ok);
+	lookup->generation = 0;
+	lookup->enabled = lookup_enabled(lookup->key, lookup->key_length, &instance,
+									 lookup->missing_ok);
 	if (cache_remembers() || !tables_extension_is_installed())
-		answer->generation = generation;
-	return answer->enabled;
+		lookup->generation = generation;
+	return lookup->enabled;
 }

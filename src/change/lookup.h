@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * answer.h
- *	  Whether a feature is enabled, remembered for as long as it holds.
+ * lookup.h
+ *	  Memoized lookups of boolean features.
  *
- * What feature_enabled() and the C API have in common: a question, which is a
- * feature's key and an instance's id, and the answer to it.
+ * A FeatureLookup has the arguments of a lookup by feature_enabled() or the C
+ * API, which are a feature's key and an instance's id, and its result.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,30 +18,31 @@
 
 typedef struct FeatureLookup
 {
-	uint64		generation;		/* generation_of_answers it is of; 0: none yet */
-	bool		enabled;
-	bool		missing_ok;		/* part of the question */
+	uint64		generation;		/* at which it is valid; 0 if no result yet */
+	bool		enabled;		/* the result */
+	bool		missing_ok;
 	int			key_length;
-	int			id_length;		/* -1: the current instance */
+	int			id_length;		/* -1 for the current instance */
 	char		key[MAX_KEY_LENGTH];
 	char		id[MAX_SCOPE_ID_LENGTH];
 } FeatureLookup;
 
 /*
- * Whether the answer still is the one: the hot path.  Changes that others have
- * committed advance generation_of_answers here.
+ * Return whether the memoized result is still valid.  This is the hot path.
+ * Accepting invalidation messages advances generation_of_answers if other
+ * sessions have committed changes.
  */
 static inline bool
-lookup_is_current(const FeatureLookup *answer)
+lookup_is_current(const FeatureLookup *lookup)
 {
 	AcceptInvalidationMessages();
-	return likely(answer->generation == generation_of_answers);
+	return likely(lookup->generation == generation_of_answers);
 }
 
 extern bool lookup_enabled(const char *key, int key_length,
 						   const ScopeName *instance, bool missing_ok);
-extern void lookup_init(FeatureLookup *answer, const char *key, int key_length,
+extern void lookup_init(FeatureLookup *lookup, const char *key, int key_length,
 						const char *id, int id_length, bool missing_ok);
-extern bool lookup_refresh(FeatureLookup *answer);
+extern bool lookup_refresh(FeatureLookup *lookup);
 
 #endif							/* INSTANCE_FEATURES_LOOKUP_H */

@@ -1,18 +1,19 @@
 /*-------------------------------------------------------------------------
  *
  * notify.c
- *	  Telling listeners of committed changes.
+ *	  Notifications of committed changes.
  *
- * The triggers on the tables mark the scopes that a transaction changes.  Just
- * before the commit each becomes one notification.  Marks belong to the
- * (sub)transaction that made them: a rollback forgets them, a subtransaction's
- * commit merges them into its parent's.  Beyond MAX_SCOPES scopes a single
- * notification tells listeners to read everything again, so that neither the
- * memory for marks nor the notification queue grows with the transaction.
+ * The rule: the triggers on the tables mark the scopes that a transaction
+ * changes, and each mark becomes one notification just before the commit.
+ * Marks belong to the (sub)transaction that made them: they are discarded if
+ * it is rolled back, and merged into the parent's if a subtransaction commits.
+ * Beyond MAX_SCOPES scopes, a single notification makes listeners read
+ * everything again, so that neither the memory for marks nor the notification
+ * queue grows with the transaction.
  *
- * PostgreSQL cannot notify for a prepared transaction and refuses to prepare
- * one that tried; rather than that, its changes go without notifications, and
- * a warning says so.
+ * PostgreSQL does not allow a transaction that has executed NOTIFY to be
+ * prepared.  So the changes of a prepared transaction are not notified, and
+ * PREPARE TRANSACTION raises a warning.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,13 +35,13 @@
 
 #define CHANNEL "instance_features"
 
-/* What async.c allows for a payload. */
+/* The largest payload plus its null terminator; see async.c. */
 #define MAX_PAYLOAD (BLCKSZ - NAMEDATALEN - 128 - 1)
 
-/* Scopes that one transaction notifies one by one. */
+/* The number of scopes that one transaction notifies individually. */
 #define MAX_SCOPES 100
 
-/* The share of the notification queue that we leave to others. */
+/* We do not notify if the queue is fuller than this. */
 #define MAX_QUEUE_USAGE 0.75
 
 bool		notify_enabled = true;
@@ -49,16 +50,16 @@ bool		notify_enabled = true;
 typedef struct Mark
 {
 	ScopeName  *name;
-	bool		whole;			/* created or dropped: no features are told */
-	List	   *features;		/* keys of those changed */
-	Size		features_size;	/* what they take in a payload, about */
-	bool		has_details;	/* else they are read from the table, */
-	bool		stale_details;	/* as they are in this case */
+	bool		whole;			/* created or dropped: features are omitted */
+	List	   *features;		/* keys of changed features */
+	Size		features_size;	/* their approximate size in a payload */
+	bool		has_details;	/* else details are read from the table */
+	bool		stale_details;	/* details must be read from the table */
 	int64		sequence;
 	TimestampTz change_date;
 } Mark;
 
-/* The marks of a (sub)transaction, in a memory context of their own. */
+/* The marks of a (sub)transaction, in their own memory context. */
 typedef struct MarkLevel
 {
 	struct MarkLevel *parent;
@@ -69,13 +70,13 @@ typedef struct MarkLevel
 } MarkLevel;
 
 /*
- * That of the innermost (sub)transaction that has made marks.  Written by
- * mark_level() and the callbacks of the (sub)transaction's end.
+ * The level of the innermost (sub)transaction that has made marks.  Written by
+ * mark_level() and by the callbacks at the end of a (sub)transaction.
  */
 static MarkLevel *current_level = NULL;
 
 /*
- * The marks of the current (sub)transaction.
+ * Return the marks of the current (sub)transaction.
  */
 static MarkLevel *
 mark_level(void)
@@ -99,7 +100,7 @@ mark_level(void)
 }
 
 /*
- * Find or make the mark of a scope.  NULL if everything is marked.
+ * Find or make the mark of a scope.  Returns NULL if everything is marked.
  */
 static Mark *
 find_mark(MarkLevel *level, const ScopeName *name)
@@ -131,7 +132,8 @@ find_mark(MarkLevel *level, const ScopeName *name)
 }
 
 /*
- * Add a feature to a mark, unless there are more than a payload can have.
+ * Add a feature to a mark.  If the features do not fit into a payload, mark
+ * the whole scope instead.
  */
 static void
 add_feature(MarkLevel *level, Mark *mark, const char *key)
@@ -159,9 +161,9 @@ add_feature(MarkLevel *level, Mark *mark, const char *key)
 }
 
 /*
- * Say what the last event of a marked scope is.  A trigger may change the
- * scope again before we are told of the row that had it fire, so what is told
- * last need not be what is in the table.
+ * Set the last event of a marked scope.  A trigger may change the scope again
+ * before we process the row that fired it, so the details that are set last
+ * may not be those in the table.
  */
 static void
 set_details(Mark *mark, int64 sequence, TimestampTz change_date)
@@ -174,7 +176,7 @@ set_details(Mark *mark, int64 sequence, TimestampTz change_date)
 }
 
 /*
- * A feature of a scope has changed.
+ * Mark that a feature of a scope has changed.
  */
 void
 notify_feature(const ScopeName *name, const char *key)
@@ -187,7 +189,7 @@ notify_feature(const ScopeName *name, const char *key)
 }
 
 /*
- * The last event of a scope is now this one.
+ * Mark that a scope has a new last event.
  */
 void
 notify_sequence(const ScopeName *name, int64 sequence, TimestampTz change_date)
@@ -199,7 +201,8 @@ notify_sequence(const ScopeName *name, int64 sequence, TimestampTz change_date)
 }
 
 /*
- * A scope was created or dropped, so that all of it has to be read again.
+ * Mark that a scope was created or dropped, so that listeners must read all of
+ * it again.
  */
 void
 notify_existence(const ScopeName *name, int64 sequence,
@@ -215,7 +218,7 @@ notify_existence(const ScopeName *name, int64 sequence,
 }
 
 /*
- * Everything has to be read again.
+ * Mark that listeners must read everything again.
  */
 void
 notify_everything(void)
@@ -259,8 +262,8 @@ merge_level(MarkLevel *level, int parent_nest_level)
 }
 
 /*
- * Queue the notification of one scope.  A payload that would be too long goes
- * without the features.
+ * Queue the notification of one scope.  If the payload would be too long, the
+ * features are omitted.
  */
 static void
 send_mark(const Mark *mark)
@@ -306,7 +309,8 @@ send_mark(const Mark *mark)
 }
 
 /*
- * Whether the notification queue has room.  A full one would fail the commit.
+ * Return whether the notification queue has room, or raise a warning.  If the
+ * queue were full, the commit would fail.
  */
 static bool
 queue_has_room(void)
@@ -344,8 +348,8 @@ send_notifications(MarkLevel *level)
 	}
 
 	/*
-	 * Direct DML may have changed settings and not their scope.  After a DROP
-	 * EXTENSION in the same transaction there is nothing to be read.
+	 * Direct DML may have changed settings but not their scope.  After DROP
+	 * EXTENSION in the same transaction there are no tables to read.
 	 */
 	foreach(lc, level->marks)
 	{
@@ -400,7 +404,7 @@ xact_callback(XactEvent event, void *arg)
 								 CHANNEL)));
 			break;
 		default:
-			/* The context that the marks are in goes away. */
+			/* The memory context of the marks is deleted. */
 			break;
 	}
 	current_level = NULL;
@@ -425,7 +429,7 @@ subxact_callback(SubXactEvent event, SubTransactionId subid,
 }
 
 /*
- * Called once, when the library is loaded.
+ * Register the callbacks.  Called once, when the library is loaded.
  */
 void
 notify_init(void)

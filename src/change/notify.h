@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * notify.h
- *	  Telling listeners of committed changes.
+ *	  Notifications of committed changes.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 
 #include "base/scopename.h"
 
-/* The setting instance_features.notify. */
+/* The setting instance_features.notify.  Written by SET. */
 extern bool notify_enabled;
 
 extern void notify_init(void);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * permission.h
- *	  Who may change a scope.
+ *	  Permissions to change scopes.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,12 @@
 
 #include "model/tables.h"
 
-/* What it takes to do something to a scope. */
+/* The permissions required by operations on a scope. */
 typedef enum FeaturePermission
 {
-	PERMISSION_WRITE,			/* of the scope's owner */
+	PERMISSION_WRITE,			/* held by the scope's owner */
 	PERMISSION_DELETE,
-	PERMISSION_SYSTEM_WRITE,	/* of the system's owner */
+	PERMISSION_SYSTEM_WRITE,	/* held by the system's owner */
 	PERMISSION_SYSTEM_DELETE
 } FeaturePermission;
 

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * purge.c
- *	  Deleting the events of a scope that nothing depends on.
+ *	  Deleting old events of a scope.
+ *
+ * The rule: a purge keeps the events that determine the settings at any time
+ * since the time passed to it; see replay.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +24,8 @@
 typedef struct Purge
 {
 	TableWriter *writer;
-	int64		last_sequence;	/* this event stays, and later ones do */
-	int64	   *kept;			/* and these, whose settings are in effect */
+	int64		last_sequence;	/* this event and later ones are kept, */
+	int64	   *kept;			/* and these, which sorted */
 	int			nkept;
 	int64		deleted;
 } Purge;
@@ -60,7 +63,7 @@ take_event_date(const EventRow *event, void *arg)
 }
 
 /*
- * Whether a scope has an event before a time.
+ * Return whether a scope has an event before a time.
  */
 static bool
 has_event_before(const ScopeName *name, TimestampTz before)
@@ -74,9 +77,10 @@ has_event_before(const ScopeName *name, TimestampTz before)
 }
 
 /*
- * Delete the events of a scope before a time that are not needed to know the
- * settings at any time since: all but the last one and those whose settings
- * were in effect then.  Returns how many were deleted.
+ * Delete the events of a scope before a time, except the last one and those
+ * whose settings were in effect at that time.  Returns the number of deleted
+ * events.  Locks the definitions and the scope's row if there are such events.
+ * The caller has checked the permission.
  */
 int64
 purge_scope(const ScopeName *name, TimestampTz before)
@@ -91,7 +95,7 @@ purge_scope(const ScopeName *name, TimestampTz before)
 	Snapshot	snapshot;
 	ListCell   *lc;
 
-	/* Most scopes are not concerned, and need no lock. */
+	/* Most scopes have no such events, and need no lock. */
 	if (!has_event_before(name, before))
 		return 0;
 	lock_definitions_for_writing();

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * purge.h
- *	  Deleting the events of a scope that nothing depends on.
+ *	  Deleting old events of a scope.
  *
  *-------------------------------------------------------------------------
  */

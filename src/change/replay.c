@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * replay.c
- *	  The settings of a scope as its events say.
+ *	  Reconstructing the settings of a scope from its events.
  *
- * The rule: the settings at some time are what the events up to it say.  A
- * purge keeps that so for all times since its own, and says up to which event
- * there may be gaps: the column purged_to of table scope.
+ * The rule: the events up to some time determine the settings at that time.
+ * This is preserved by a purge for all times since its own.  The column
+ * purged_to of table scope is the event before which there may be gaps.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,7 +18,10 @@
 #include "change/replay.h"
 #include "table/tableread.h"
 
-/* Where the setting of a feature is in the list, or would have to be. */
+/*
+ * Return the position of a feature's setting in the list, or the position at
+ * which to insert it.
+ */
 static int
 find_replayed_setting(const Replay *replay, const char *feature, bool *found)
 {
@@ -51,7 +54,7 @@ free_setting(SettingRow *setting)
 }
 
 /*
- * Bring the settings to what an event makes of them.
+ * Apply an event to the settings.
  */
 static void
 replay_change(Replay *replay, const EventRow *event)
@@ -88,8 +91,8 @@ replay_change(Replay *replay, const EventRow *event)
 }
 
 /*
- * Take an event into account if it is among those to be replayed.  False if no
- * later one can be, and none is needed to tell from when on events are known.
+ * Apply an event if it is to be replayed.  Returns false if no later event can
+ * be, and the event purged_to has been seen.
  */
 static bool
 replay_event(const EventRow *event, void *arg)
@@ -114,6 +117,7 @@ replay_event(const EventRow *event, void *arg)
 
 /*
  * Replay the events of a scope up to an event or a time, whichever is earlier.
+ * The settings are allocated in the current memory context.
  */
 Replay
 replay_events(const ScopeName *name, int64 max_sequence, TimestampTz max_date)
@@ -135,9 +139,9 @@ replay_events(const ScopeName *name, int64 max_sequence, TimestampTz max_date)
 }
 
 /*
- * The settings of a scope, a list of SettingRow ordered by key, as they were
- * after an event or at a time, whichever is earlier.  Raises no_data_found
- * where purged events would be needed to tell.
+ * Return the settings of a scope as they were after an event or at a time,
+ * whichever is earlier, as a list of SettingRow ordered by key.  Raises
+ * no_data_found if that requires purged events.
  */
 List *
 replay_settings(const ScopeName *name, int64 max_sequence,

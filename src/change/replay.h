@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * replay.h
- *	  The settings of a scope as its events say.
+ *	  Reconstructing the settings of a scope from its events.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,17 +10,17 @@
 
 #include "model/tables.h"
 
-/* The settings of a scope as the events up to some point say. */
+/* The settings of a scope according to its events up to a point. */
 typedef struct Replay
 {
-	int64		max_sequence;	/* the events up to that one, */
-	TimestampTz max_date;		/* and up to that time */
-	int64		purged_to;		/* events before that one may be missing */
-	TimestampTz oldest_known_time;	/* the time of that one */
-	bool		is_reconstructible; /* whether that one is among them */
-	int64		last_sequence;	/* the last event among them, 0 if none */
+	int64		max_sequence;	/* replay events up to this one, */
+	TimestampTz max_date;		/* and up to this time */
+	int64		purged_to;		/* events before this one may be missing */
+	TimestampTz oldest_known_time;	/* time of event purged_to */
+	bool		is_reconstructible; /* no purged events are needed */
+	int64		last_sequence;	/* last replayed event, 0 if none */
 	List	   *settings;		/* SettingRow, ordered by key */
-	MemoryContext cxt;			/* where they are */
+	MemoryContext cxt;			/* holds the settings */
 } Replay;
 
 extern Replay replay_events(const ScopeName *name, int64 max_sequence,

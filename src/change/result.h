@@ -15,7 +15,7 @@
 
 #include "cache/effective.h"
 
-/* Stands for feature_source, whose OID differs from database to database. */
+/* A placeholder for feature_source, whose OID differs between databases. */
 #define SOURCE_TYPE_OID InvalidOid
 
 typedef struct FeatureDetails

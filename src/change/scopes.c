@@ -3,7 +3,8 @@
  * scopes.c
  *	  Creating and dropping scopes, and giving them to roles.
  *
- * Locks are taken as in change.c.  Dropping locks the scope's row FOR UPDATE.
+ * The rule: locks are taken in the same order as in change.c.  Dropping locks
+ * the scope's row FOR UPDATE.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +22,7 @@
 #include "table/tableread.h"
 #include "table/tablewriter.h"
 
-/* What creating and dropping update of a scope that has a row. */
+/* The columns that creating and dropping update if the scope has a row. */
 static const ColumnRange all_columns[NUM_TABLES] =
 {
 	[TABLE_SCOPE] = {Anum_scope_owner, Anum_scope_dropped}
@@ -62,7 +63,8 @@ form_scope_row(const ScopeName *name, const ScopeRow *row,
 }
 
 /*
- * Insert the row of a scope.  False if another transaction has inserted one.
+ * Insert the row of a scope.  Returns false if another transaction has
+ * inserted it.
  */
 static bool
 insert_scope_row(const ScopeName *name, const ScopeRow *row)
@@ -79,7 +81,7 @@ insert_scope_row(const ScopeName *name, const ScopeRow *row)
 }
 
 /*
- * Update columns of the row of a scope that is locked.
+ * Update columns of the locked row of a scope.
  */
 static void
 update_scope_row(const ScopeName *name, ScopeTuple *scope,
@@ -95,8 +97,9 @@ update_scope_row(const ScopeName *name, ScopeTuple *scope,
 }
 
 /*
- * Create an instance, for a caller that may do so.  False if there is one
- * already.
+ * Create an instance, and set *details to its details.  Returns false if it
+ * already exists.  The caller has checked the permission.  Raises
+ * undefined_object if the owner does not exist.
  */
 bool
 scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
@@ -125,7 +128,7 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 			return true;
 		}
 
-		/* In one snapshot, since another transaction may have made it by now. */
+		/* Use one snapshot: another transaction may insert both at once. */
 		{
 			Snapshot	snapshot = scan_begin();
 			ScopeRow	present;
@@ -139,7 +142,7 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 		if (insert_scope_row(name, &row))
 			return true;
 
-		/* Find what another transaction made, ahead of its message. */
+		/* Reload without waiting for the other transaction's message. */
 		generation_invalidate(false);
 	}
 }
@@ -152,8 +155,8 @@ delete_event(const EventRow *event, void *arg)
 }
 
 /*
- * Delete a scope whose row is locked, with its settings and events.  What
- * exists implicitly keeps a row, which says that it was dropped.
+ * Delete a scope whose row is locked, with its settings and events.  The row
+ * of an implicit scope is kept and marked as dropped.
  */
 static void
 delete_scope(const ScopeName *name, ScopeTuple *scope)
@@ -184,7 +187,7 @@ delete_scope(const ScopeName *name, ScopeTuple *scope)
 }
 
 /*
- * Drop a scope: no_data_found, insufficient_privilege.
+ * Drop a scope.  Raises no_data_found and insufficient_privilege.
  */
 void
 scope_drop(const ScopeName *name)
@@ -203,7 +206,7 @@ scope_drop(const ScopeName *name)
 			break;
 		}
 
-		/* The instance "default" without a row. */
+		/* Insert the row of an implicit scope, marked as dropped. */
 		row.change_date = row.creation_date = GetCurrentTimestamp();
 		if (insert_scope_row(name, &row))
 			break;
@@ -211,7 +214,8 @@ scope_drop(const ScopeName *name)
 }
 
 /*
- * Give a scope to a role, which the caller has checked once.
+ * Give a scope to a role.  Raises no_data_found, insufficient_privilege, and
+ * undefined_object if the role does not exist.
  */
 void
 scope_give(const ScopeName *name, Oid owner)

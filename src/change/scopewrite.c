@@ -3,9 +3,9 @@
  * scopewrite.c
  *	  Writing the changes of a scope.
  *
- * All rows are written by one command: the scope's own, the events, the
- * settings.  The triggers on the tables fire at its end and invalidate the
- * caches and collect the notification: see track.c.
+ * The rule: one command writes all rows: the scope, the events and the
+ * settings.  The triggers on the tables fire at its end, and invalidate the
+ * caches and collect the notification; see track.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +38,7 @@ typedef struct ScopeWrite
 	Datum		editor;
 } ScopeWrite;
 
-/* Fill in the columns that name the scope, which all tables begin with. */
+/* Fill in the columns that name the scope, with which all tables begin. */
 static void
 fill_scope_columns(const ScopeWrite *write, Datum *values)
 {
@@ -48,8 +48,8 @@ fill_scope_columns(const ScopeWrite *write, Datum *values)
 }
 
 /*
- * Write the scope's row as it is after the change.  False if it was to be
- * inserted, and another transaction has inserted one.
+ * Update the scope's row, or insert it if it has none.  Returns false if
+ * another transaction has inserted it.
  */
 static bool
 write_scope(const ScopeWrite *write)
@@ -142,9 +142,11 @@ write_setting(const ScopeWrite *write, const FeatureChange *change,
 }
 
 /*
- * Write changes of a scope that is locked, and bring *scope to what it is
- * then: its change_date is never less than it was.  False, and nothing is
- * written, if the scope had no row and has got one from another transaction.
+ * Write changes of a locked scope, and update *scope; its change_date never
+ * goes backwards.  Returns false without writing anything if the scope had no
+ * row and another transaction has inserted it.  Raises the errors described in
+ * tablewriter.c, and object_not_in_prerequisite_state if the sequence has
+ * reached its limit or disagrees with the events.
  */
 bool
 scope_write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,

@@ -13,9 +13,9 @@
 /* The change of one setting, or of all of them. */
 typedef struct FeatureChange
 {
-	const char *key;			/* NULL: all settings are removed */
-	const SettingRow *setting;	/* the present one, or NULL */
-	const Jsonb *value;			/* the new value; NULL: unset */
+	const char *key;			/* NULL to remove all settings */
+	const SettingRow *setting;	/* the current one, or NULL */
+	const Jsonb *value;			/* the new value, or NULL to unset */
 } FeatureChange;
 
 extern bool scope_write_changes(const ScopeName *name, ScopeTuple *scope,

@@ -1,7 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * servicerequest.c
- *	  Reading the method and the path of a service request.
+ *	  Parsing the method and the path of a service request.
+ *
+ * The rule: this file knows the service's paths; level_infos[] has their last
+ * parts.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +17,7 @@
 #include "base/errors.h"
 #include "change/servicerequest.h"
 
-/* In bytes, with the query.  An id of 200 bytes takes 600 when encoded. */
+/* In bytes, including the query.  An encoded id takes up to 600 bytes. */
 #define MAX_PATH_LENGTH 8192
 
 static const char *const method_names[] =
@@ -37,8 +40,8 @@ hex_digit(char c)
 }
 
 /*
- * Decode the percent-encoding of a path or a part of its query (RFC 3986),
- * in the latter "+" too.
+ * Decode the percent-encoding (RFC 3986) of a path or a part of its query.  In
+ * a query, "+" is a space.
  */
 static char *
 decode_percent(const char *encoded, int len, bool is_query)
@@ -81,8 +84,8 @@ decode_percent(const char *encoded, int len, bool is_query)
 }
 
 /*
- * Read the query of a path.  The one parameter there is, for GET, is
- * "inheritance", a boolean.
+ * Parse the query of a path.  The only parameter is "inheritance", a boolean,
+ * for GET.
  */
 static void
 parse_query(const char *query, ServiceRequest *request)
@@ -136,7 +139,7 @@ parse_query(const char *query, ServiceRequest *request)
 }
 
 /*
- * Find the level whose features a resource is.  False if there is none.
+ * Find the level of a resource.  Returns false if there is none.
  */
 static bool
 parse_resource(const char *resource, FeatureLevel *level)
@@ -154,8 +157,9 @@ parse_resource(const char *resource, FeatureLevel *level)
 }
 
 /*
- * Read method and path.  Raises no_data_found for an unknown path; a method
- * that no path has is left to the caller.
+ * Parse a method and a path.  Raises no_data_found for an unknown path, and
+ * invalid_parameter_value for an invalid one.  An unknown method is
+ * METHOD_OTHER.
  */
 ServiceRequest
 servicerequest_parse(const char *method, const char *path)
@@ -199,7 +203,7 @@ servicerequest_parse(const char *method, const char *path)
 }
 
 /*
- * The name of a method that some path has.
+ * Return the name of a method other than METHOD_OTHER.
  */
 const char *
 servicerequest_method_name(ServiceMethod method)

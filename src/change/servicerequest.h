@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * servicerequest.h
- *	  Reading the method and the path of a service request.
+ *	  Parsing the method and the path of a service request.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * states.c
- *	  The states of all features of a scope.
+ *	  Reading the states of a scope's features.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,10 +11,10 @@
 #include "change/states.h"
 
 /*
- * Hand the features of a scope to "callback", ordered by key: those that it
- * sets or, with inheritance, all but the removed ones with their effective
- * values.  Raises no_data_found for an instance that sets none and is read
- * without.
+ * Call "callback" for the features that a scope sets or, with inheritance, for
+ * all features except removed ones, with their effective values.  The order is
+ * that of keys.  The callback must not load the cache.  Without inheritance,
+ * raises no_data_found for an instance that sets no features.
  */
 void
 states_read(const ScopeChain *chain, bool inheritance,
