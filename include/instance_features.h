@@ -1,50 +1,52 @@
 /*-------------------------------------------------------------------------
  *
  * instance_features.h
- *	  What other extensions may ask of instance_features.
+ *	  The C API of instance_features for other extensions.
  *
  * Include this header; there is nothing to link against.  The functions are
- * found at run time, in whatever order the two libraries are loaded:
+ * found at run time, regardless of the order in which the two libraries are
+ * loaded:
  *
  *		static InstanceFeature *gate;
  *
  *		const InstanceFeaturesApi *api = instance_features_api(true);
  *
  *		if (api == NULL)
- *			...				not installed in this database
+ *			...				the extension is not installed in this database
  *		if (gate == NULL)
  *			gate = api->resolve("login_default_org", "default", true);
  *		if (instance_feature_is_enabled(api, gate))
  *			...
  *
- * An answer is never older than the call: it includes what other sessions have
- * committed by then and what the current transaction has done, at every
- * isolation level, and on a standby what has been replayed.  In an output
- * plugin of logical decoding, answers are as of the decoded position, as are
- * all look-ups of catalogs there.
+ * Results are never older than the call: at every isolation level, they
+ * include all committed changes and those made by the current transaction, and
+ * on a standby all replayed changes.  In an output plugin of logical decoding,
+ * results are as of the decoded position, like all catalog lookups there.
  *
- * Name the instance where an answer enforces something: callers choose the
- * current one, which is what an instance_id of NULL means.
+ * If a result enforces something, pass the id of an instance.  An instance_id
+ * of NULL means the current instance, which any user can set.
  *
- * Transactions: call these functions inside of a transaction, in a backend
- * that is connected to a database; parallel workers and standbys are fine.
+ * Transactions: call these functions in a transaction, in a backend that is
+ * connected to a database; parallel workers and standbys are supported.
  * register_change_callback() and unregister_change_callback() may be called
- * anywhere, also in _PG_init().
+ * anywhere, including _PG_init().
  *
  * Errors are raised with ereport(ERROR):
- *		undefined_object (42704)		no feature has that key, or the
+ *		undefined_object (42704)		no feature has this key, or the
  *										extension is not installed in the
  *										database
- *		no_data_found (P0002)			there is no such instance
- *		invalid_parameter_value (22023)	the key or the id is NULL, empty or too
- *										long, or the feature is not boolean
- * The first two are answered with false, and without an error, where
- * missing_ok is true.
+ *		no_data_found (P0002)			the instance does not exist
+ *		invalid_parameter_value (22023)	the key is NULL or too long, the id is
+ *										empty or too long, or the feature is
+ *										not boolean
+ * If missing_ok is true, the functions return false instead of raising the
+ * first two.
  *
- * Memory: nothing is allocated in the caller's memory context.
+ * Memory: no memory is left allocated in the caller's memory context.
  *
- * DROP EXTENSION leaves the library loaded and the functions callable; they
- * then find the extension missing, and find it again once it is created anew.
+ * After DROP EXTENSION, the library stays loaded and the functions can still
+ * be called.  They treat the extension as not installed until it is created
+ * again.
  *
  *-------------------------------------------------------------------------
  */
@@ -58,8 +60,8 @@
 #include "utils/inval.h"
 
 /*
- * Later versions only add functions to the end of InstanceFeaturesApi: check
- * that the version is at least the one that has what you call.
+ * Later versions only add functions at the end of InstanceFeaturesApi.  Check
+ * that the version is not older than the functions that you call.
  */
 #define INSTANCE_FEATURES_API_VERSION 1
 
@@ -67,23 +69,23 @@
 #define INSTANCE_FEATURES_RENDEZVOUS "instance_features"
 
 /*
- * A feature of an instance, resolved once and asked about often.  This is the
- * beginning of what resolve() allocates; it is for
- * instance_feature_is_enabled() alone.
+ * A handle for repeated lookups of a feature on an instance.  This is the
+ * beginning of the struct that resolve() allocates, and only
+ * instance_feature_is_enabled() may access it.
  */
 typedef struct InstanceFeature
 {
-	uint64		generation;		/* when "enabled" was found */
-	const uint64 *current_generation;	/* it holds while this is the same */
+	uint64		generation;		/* at which "enabled" is valid */
+	const uint64 *current_generation;
 	bool		enabled;
 } InstanceFeature;
 
 /*
  * Called when a previously returned answer may have become stale: the features
  * of this database or the current instance may have changed, or invalidation
- * messages may have been lost.  It runs while PostgreSQL handles invalidation
- * messages or a SET, at any time, also outside of a transaction: it must not
- * raise an error, read a table or call this API, but should only take a note.
+ * messages may have been lost.  It runs while PostgreSQL processes
+ * invalidation messages or SET, possibly outside a transaction: it must not
+ * raise errors, read tables or call this API, and should only set a flag.
  */
 typedef void (*InstanceFeaturesChangeCallback) (void *arg);
 
@@ -93,31 +95,30 @@ typedef struct InstanceFeaturesApi
 	int			version;
 
 	/*
-	 * The effective value of the boolean feature "key" on an instance, on the
-	 * current one (setting instance_features.instance_id) if instance_id is
-	 * NULL.  Both are C strings in the database's encoding.
+	 * Return the effective value of the boolean feature "key" on an instance,
+	 * or on the current one (setting instance_features.instance_id) if
+	 * instance_id is NULL.  Both are C strings in the database's encoding.
 	 */
 	bool		(*enabled) (const char *key, const char *instance_id,
 							bool missing_ok);
 
 	/*
-	 * A handle for the same question, for loops and triggers where it is
-	 * asked again and again.  If instance_id is NULL, it is about the
-	 * instance that is current when it is asked.  Neither the feature nor the
-	 * instance nor the extension needs to exist yet.  The handle lasts until
-	 * it is released or the session ends, whatever becomes of the
-	 * transaction.
+	 * Return a handle for repeating the same lookup in loops and triggers. If
+	 * instance_id is NULL, each lookup uses the instance that is current
+	 * then. The feature, the instance and the extension need not exist yet.
+	 * The handle is valid until it is released or the session ends, even if
+	 * the transaction is rolled back.
 	 */
 	InstanceFeature *(*resolve) (const char *key, const char *instance_id,
 								 bool missing_ok);
 
-	/* The answer to it, found anew: see instance_feature_is_enabled(). */
+	/* Refresh a handle.  Call instance_feature_is_enabled() instead. */
 	bool		(*is_enabled) (InstanceFeature *feature);
 
 	/* Free a handle. */
 	void		(*release) (InstanceFeature *feature);
 
-	/* Have "callback" called with "arg" on changes, or no longer. */
+	/* Register or unregister a callback to be called with "arg". */
 	void		(*register_change_callback) (InstanceFeaturesChangeCallback callback,
 											 void *arg);
 	void		(*unregister_change_callback) (InstanceFeaturesChangeCallback callback,
@@ -125,10 +126,10 @@ typedef struct InstanceFeaturesApi
 } InstanceFeaturesApi;
 
 /*
- * The functions, loading the library if it is not loaded yet.  If the
- * extension is not installed in the current database: NULL if missing_ok is
- * true, else undefined_object (42704) is raised.  Must be called inside of a
- * transaction.
+ * Return the API, loading the library if it is not loaded yet.  If it is not
+ * loaded and the extension is not installed in the current database, returns
+ * NULL if missing_ok is true, else raises undefined_object (42704).  Must be
+ * called in a transaction.
  */
 static inline const InstanceFeaturesApi *
 instance_features_api(bool missing_ok)
@@ -145,14 +146,14 @@ instance_features_api(bool missing_ok)
 }
 
 /*
- * The answer to the question of a handle: a few nanoseconds while nothing
- * changes.  Raises the errors above.
+ * Return the result of a handle's lookup.  This takes a few nanoseconds while
+ * nothing changes.  Raises the errors above.
  */
 static inline bool
 instance_feature_is_enabled(const InstanceFeaturesApi *api,
 							InstanceFeature *feature)
 {
-	/* What others have committed advances the generation here. */
+	/* Changes committed by other sessions advance the generation here. */
 	AcceptInvalidationMessages();
 	if (likely(feature->generation == *feature->current_generation))
 		return feature->enabled;

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * api.c
- *	  The functions that other extensions call.
+ * capi.c
+ *	  The C API for other extensions.
  *
- * include/instance_features.h says what they promise.  A handle is, in
- * TopMemoryContext, what the header shows of it and behind that a
- * FeatureLookup, which has the question.
+ * The rule: include/instance_features.h is the documentation of these
+ * functions, and later versions keep what it promises.  A handle is allocated
+ * in TopMemoryContext.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,18 +18,19 @@
 #include "change/argument.h"
 #include "change/lookup.h"
 
+/* A handle: the part that the header declares, and our lookup. */
 typedef struct ResolvedFeature
 {
 	InstanceFeature shown;
-	FeatureLookup answer;
+	FeatureLookup lookup;
 } ResolvedFeature;
 
 /*
- * Check what an extension asks for, which is code and not to be trusted with
- * lengths.  Returns the instance, the current one if instance_id is NULL.
+ * Check the arguments that an extension passes.  Returns the instance, which
+ * is the current one if instance_id is NULL.
  */
 static ScopeName
-check_question(const char *key, const char *instance_id)
+check_arguments(const char *key, const char *instance_id)
 {
 	ScopeName	instance;
 
@@ -45,7 +46,7 @@ check_question(const char *key, const char *instance_id)
 static bool
 api_enabled(const char *key, const char *instance_id, bool missing_ok)
 {
-	ScopeName	instance = check_question(key, instance_id);
+	ScopeName	instance = check_arguments(key, instance_id);
 
 	return lookup_enabled(key, strlen(key), &instance, missing_ok);
 }
@@ -53,7 +54,7 @@ api_enabled(const char *key, const char *instance_id, bool missing_ok)
 static InstanceFeature *
 api_resolve(const char *key, const char *instance_id, bool missing_ok)
 {
-	ScopeName	instance = check_question(key, instance_id);
+	ScopeName	instance = check_arguments(key, instance_id);
 	int			key_length = strlen(key);
 	ResolvedFeature *feature;
 
@@ -69,7 +70,7 @@ api_resolve(const char *key, const char *instance_id, bool missing_ok)
 	feature->shown.generation = 0;
 	feature->shown.current_generation = &generation_of_answers;
 	feature->shown.enabled = false;
-	lookup_init(&feature->answer, key, key_length, instance.id,
+	lookup_init(&feature->lookup, key, key_length, instance.id,
 				instance_id ? instance.len : -1, missing_ok);
 	return &feature->shown;
 }
@@ -79,10 +80,10 @@ api_is_enabled(InstanceFeature *shown)
 {
 	ResolvedFeature *feature = (ResolvedFeature *) shown;
 
-	if (!lookup_is_current(&feature->answer))
-		(void) lookup_refresh(&feature->answer);
-	shown->generation = feature->answer.generation;
-	shown->enabled = feature->answer.enabled;
+	if (!lookup_is_current(&feature->lookup))
+		(void) lookup_refresh(&feature->lookup);
+	shown->generation = feature->lookup.generation;
+	shown->enabled = feature->lookup.enabled;
 	return shown->enabled;
 }
 
@@ -104,7 +105,7 @@ static const InstanceFeaturesApi api =
 };
 
 /*
- * Called once, when the library is loaded.
+ * Publish the API.  Called once, when the library is loaded.
  */
 void
 capi_init(void)

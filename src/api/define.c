@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * define.c
- *	  SQL-callable: define, alter and drop features.
+ *	  SQL-callable functions that define, alter and drop features.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@ PG_FUNCTION_INFO_V1(drop_feature);
 PG_FUNCTION_INFO_V1(set_feature_stage);
 
 /*
- * The label of an argument of an enum type, NULL if it is null.
+ * Return the label of an argument of an enum type, or NULL if it is null.
  */
 static char *
 enum_argument(FunctionCallInfo fcinfo, int argno)

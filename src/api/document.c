@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * document.c
- *	  SQL-callable: the settings of many scopes as one document.
+ *	  SQL-callable functions for documents: the settings of many scopes.
  *
- * The document is {"system": {...}, "instances": {"id": {...}, ...}}.  What it
- * says of a scope is all that the scope is to have set; what it does not
- * mention it leaves alone.
+ * The rule: a document {"system": {...}, "instances": {"id": {...}, ...}} has
+ * all settings of the scopes that it mentions, and does not affect others.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,14 +28,14 @@
 PG_FUNCTION_INFO_V1(apply_features);
 PG_FUNCTION_INFO_V1(export_features);
 
-/* What the document says of one scope. */
+/* The part of a document for one scope. */
 typedef struct ScopeDocument
 {
 	ScopeName	name;
 	Jsonb	   *features;
 } ScopeDocument;
 
-/* Tells whose part of the document an error is about, if it is about one. */
+/* Add the scope that is being processed to an error's context. */
 static void
 scope_error_callback(void *arg)
 {
@@ -47,8 +46,8 @@ scope_error_callback(void *arg)
 }
 
 /*
- * Raise invalid_parameter_value unless a value, which "what" names, is an
- * object.
+ * Raise invalid_parameter_value unless a value is an object.  "what" is its
+ * name in the message.
  */
 static void
 check_is_object(const JsonbValue *value, const char *what)
@@ -79,8 +78,8 @@ compare_documents(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Find the level whose settings a field of a document has.  Raises
- * invalid_parameter_value if there is none.
+ * Return the level of a field of a document.  Raises invalid_parameter_value
+ * if there is none.
  */
 static FeatureLevel
 parse_document_field(const char *field)
@@ -104,7 +103,8 @@ parse_document_field(const char *field)
 }
 
 /*
- * Take the part of a document apart that has scopes of one level by their ids.
+ * Parse the field of a document that has the scopes of one level by their ids.
+ * Appends to a list of ScopeDocument.
  */
 static List *
 parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
@@ -130,8 +130,8 @@ parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
 }
 
 /*
- * Take a document apart: a list of ScopeDocument, in the order in which scopes
- * are locked.
+ * Parse a document.  Returns a list of ScopeDocument, in the order in which
+ * scopes are locked.
  */
 static List *
 parse_document(const Jsonb *document)
@@ -169,7 +169,7 @@ static const Oid change_types[] = {
 };
 
 /*
- * Put a row into the result of apply_features().  A "change" of NULL is the
+ * Add a row to the result of apply_features().  A "change" of NULL is the
  * creation of an instance.
  */
 static void
@@ -195,7 +195,7 @@ emit_change(ReturnSetInfo *rsinfo, const ScopeName *name,
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* What apply_features() does to one scope. */
+/* The changes that apply_features() makes to one scope. */
 typedef struct ApplyPlan
 {
 	const Jsonb *features;
@@ -219,7 +219,7 @@ plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
 }
 
 /*
- * Find out what apply_scope() would change.
+ * Determine the changes that apply_scope() would make.
  */
 static void
 plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
@@ -246,8 +246,8 @@ plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
 }
 
 /*
- * Bring one scope to what the document says, or only find out what that would
- * change.  Missing instances are created if the role is allowed to.
+ * Apply a document to one scope, or only determine the changes if "dry_run" is
+ * true.  Missing instances are created if the role is allowed to.
  */
 static void
 apply_scope(const ScopeDocument *document, bool dry_run,
@@ -309,7 +309,7 @@ apply_features(PG_FUNCTION_ARGS)
 	error_context.previous = error_context_stack;
 	error_context_stack = &error_context;
 
-	/* A first round to find what is wrong, before anything is locked. */
+	/* The first round reports errors before anything is locked. */
 	cache_refresh_definitions();
 	for (int round = 0; round < 2; round++)
 	{
@@ -334,7 +334,7 @@ apply_features(PG_FUNCTION_ARGS)
 }
 
 /*
- * Write the settings of a scope as an object, less those of removed features.
+ * Push the settings of a scope as an object, without removed features.
  */
 static void
 export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
@@ -363,8 +363,8 @@ export_scope(JsonbBuilder *builder, Snapshot snapshot, const ScopeName *name)
 }
 
 /*
- * The scopes of a level that the current role may change: a list of ScopeName,
- * ordered by id.
+ * Return the scopes of a level that the current role may change, as a list of
+ * ScopeName ordered by id.  If "everything" is true, it may change all.
  */
 static List *
 scopes_to_export(Snapshot snapshot, FeatureLevel level, bool everything)

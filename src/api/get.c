@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
- * queries.c
- *	  SQL-callable readers.
+ * get.c
+ *	  SQL-callable functions that read features.
  *
- * The readers take everything from the cache, which makes them cheap, STABLE
- * and PARALLEL SAFE.
+ * The rule: these functions read only the cache, so they are cheap, STABLE and
+ * PARALLEL SAFE.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(feature_number);
 PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
- * The body of get_*_features(inheritance, ...).
+ * Implement get_*_features(inheritance, ...).
  */
 static Datum
 get_features(FunctionCallInfo fcinfo, const ScopeName *name)
@@ -108,8 +108,8 @@ get_system_feature_details(PG_FUNCTION_ARGS)
 }
 
 /*
- * PG_GETARG_TEXT_PP, but with no call for what is neither compressed nor out
- * of line, as keys and ids hardly ever are.
+ * Like PG_GETARG_TEXT_PP, but without a function call unless the value is
+ * compressed or out of line, which keys and ids hardly ever are.
  */
 static inline text *
 get_text_argument(FunctionCallInfo fcinfo, int argno)
@@ -122,7 +122,8 @@ get_text_argument(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * memcmp() == 0, without the call, which is a fifth of what a hit costs.
+ * Like memcmp() == 0, but without the function call, which would be a fifth of
+ * the cost of a hit.
  */
 static inline bool
 same_bytes(const char *a, const char *b, int len)
@@ -147,32 +148,33 @@ same_bytes(const char *a, const char *b, int len)
 }
 
 /*
- * Whether the question to which "answer" is one is that of the arguments.
+ * Return whether a memoized lookup has the same arguments as this call.
  */
 static inline bool
-same_question(const FeatureLookup *answer, FunctionCallInfo fcinfo,
-			  const text *key)
+lookup_matches(const FeatureLookup *lookup, FunctionCallInfo fcinfo,
+			   const text *key)
 {
 	const text *id;
 
-	if (answer->key_length != VARSIZE_ANY_EXHDR(key) ||
-		!same_bytes(answer->key, VARDATA_ANY(key), answer->key_length))
+	if (lookup->key_length != VARSIZE_ANY_EXHDR(key) ||
+		!same_bytes(lookup->key, VARDATA_ANY(key), lookup->key_length))
 		return false;
 	if (PG_ARGISNULL(1))
-		return answer->id_length < 0;
+		return lookup->id_length < 0;
 
 	id = get_text_argument(fcinfo, 1);
-	return answer->id_length == VARSIZE_ANY_EXHDR(id) &&
-		same_bytes(answer->id, VARDATA_ANY(id), answer->id_length);
+	return lookup->id_length == VARSIZE_ANY_EXHDR(id) &&
+		same_bytes(lookup->id, VARDATA_ANY(id), lookup->id_length);
 }
 
 /*
- * The answer to a new question, kept in fn_extra for the calls to come.
+ * Look up the feature named by the arguments, and memoize the lookup in
+ * fn_extra for later calls.
  */
 static bool
-answer_arguments(FunctionCallInfo fcinfo, const text *key)
+lookup_arguments(FunctionCallInfo fcinfo, const text *key)
 {
-	FeatureLookup *answer = fcinfo->flinfo->fn_extra;
+	FeatureLookup *lookup = fcinfo->flinfo->fn_extra;
 	int			key_length = VARSIZE_ANY_EXHDR(key);
 	ScopeName	instance = argument_instance(fcinfo, 1);
 
@@ -180,15 +182,15 @@ answer_arguments(FunctionCallInfo fcinfo, const text *key)
 	if (key_length > MAX_KEY_LENGTH)
 		return lookup_enabled(VARDATA_ANY(key), key_length, &instance, false);
 
-	if (answer == NULL)
+	if (lookup == NULL)
 	{
-		answer = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+		lookup = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
 									sizeof(FeatureLookup));
-		fcinfo->flinfo->fn_extra = answer;
+		fcinfo->flinfo->fn_extra = lookup;
 	}
-	lookup_init(answer, VARDATA_ANY(key), key_length, instance.id,
+	lookup_init(lookup, VARDATA_ANY(key), key_length, instance.id,
 				PG_ARGISNULL(1) ? -1 : instance.len, false);
-	return lookup_refresh(answer);
+	return lookup_refresh(lookup);
 }
 
 /*
@@ -197,27 +199,28 @@ answer_arguments(FunctionCallInfo fcinfo, const text *key)
 Datum
 feature_enabled(PG_FUNCTION_ARGS)
 {
-	FeatureLookup *answer = fcinfo->flinfo->fn_extra;
+	FeatureLookup *lookup = fcinfo->flinfo->fn_extra;
 	text	   *key;
 
-	if (answer == NULL)
+	if (lookup == NULL)
 		result_check_argument_count(fcinfo, 2);
 	if (PG_ARGISNULL(0))
 		report_null_argument("feature");
 	key = get_text_argument(fcinfo, 0);
 
-	if (answer != NULL && lookup_is_current(answer) &&
-		same_question(answer, fcinfo, key))
+	if (lookup != NULL && lookup_is_current(lookup) &&
+		lookup_matches(lookup, fcinfo, key))
 	{
 		cache_count_hit();
-		PG_RETURN_BOOL(answer->enabled);
+		PG_RETURN_BOOL(lookup->enabled);
 	}
-	PG_RETURN_BOOL(answer_arguments(fcinfo, key));
+	PG_RETURN_BOOL(lookup_arguments(fcinfo, key));
 }
 
 /*
- * The effective state of the feature and on the instance that the arguments
- * (feature, instance_id) name.  Raises undefined_object, no_data_found.
+ * Get the effective state of a feature on an instance, both named by the
+ * arguments (feature, instance_id).  Raises undefined_object, no_data_found
+ * and invalid_parameter_value.
  */
 static void
 find_state(FunctionCallInfo fcinfo, FeatureState *state)
@@ -251,9 +254,10 @@ feature_value(PG_FUNCTION_ARGS)
 }
 
 /*
- * The same for a scalar of a type.  Raises invalid_parameter_value if the
- * feature is of another one, or has a stored value that is not of its own.
- * Where any number will do, "type" is that of all numbers.
+ * Return the effective value of a feature of a scalar type.  Raises
+ * invalid_parameter_value if the feature has another type, or its stored value
+ * does not conform to its type.  If "any_number" is true, "type" is "number",
+ * and any type of numbers is accepted.
  */
 static JsonbValue
 find_scalar(FunctionCallInfo fcinfo, const ValueType *type, bool any_number)

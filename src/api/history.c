@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *	  SQL-callable: the events of a scope, and what follows from them.
+ *	  SQL-callable functions that read, revert and purge events.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,7 +33,7 @@ static const Oid event_types[] = {
 };
 
 /*
- * Put an event into the result of a *_feature_history() function.
+ * Add an event to the result of a *_feature_history() function.
  */
 static bool
 emit_event(const EventRow *event, void *arg)
@@ -156,9 +156,9 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 }
 
 /*
- * Whether a setting that a feature had once can be set again: not that of a
- * removed feature, nor one of a dropped feature (reported with a NOTICE).
- * Raises invalid_parameter_value if the feature no longer has such values.
+ * Return whether a former setting can be restored, which is not possible if
+ * its feature has been removed, or dropped (reported with a NOTICE).  Raises
+ * invalid_parameter_value if the feature does not allow its value now.
  */
 static bool
 can_be_restored(const SettingRow *setting)

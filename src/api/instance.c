@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * instance.c
- *	  SQL-callable: create and drop instances, and give scopes to roles.
+ *	  SQL-callable functions that create and drop instances and change owners.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +26,8 @@ PG_FUNCTION_INFO_V1(alter_system_owner);
 PG_FUNCTION_INFO_V1(alter_instance_owner);
 
 /*
- * The role that an argument of type regrole names: it must exist.
+ * Return the role named by an argument of type regrole.  Raises
+ * undefined_object if it does not exist.
  */
 static Oid
 role_argument(FunctionCallInfo fcinfo, int argno)
@@ -83,7 +84,7 @@ drop_instance(PG_FUNCTION_ARGS)
 }
 
 /*
- * Give a scope to the role that an argument names.
+ * Give a scope to the role named by an argument.
  */
 static void
 alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
@@ -94,7 +95,7 @@ alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
 	if (PG_ARGISNULL(argno))
 		report_null_argument("owner");
 
-	/* All that can be wrong, before any lock. */
+	/* Report errors before taking any lock. */
 	row = argument_find_scope_row(name);
 	permission_check(name, &row, PERMISSION_WRITE);
 	owner = role_argument(fcinfo, argno);

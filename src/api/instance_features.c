@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * instance_features.c
- *	  What happens when the library is loaded: settings and callbacks.
+ *	  Initialization of the library: settings and callbacks.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +19,8 @@
 #include "table/generation.h"
 
 /*
- * The most that instance_features.max_value_size can be, in kilobytes: no
- * jsonb value is as large as 256 MB.
+ * The upper limit of instance_features.max_value_size, in kilobytes.  Jsonb
+ * values are smaller than 256 MB.
  */
 #define MAX_MAX_VALUE_SIZE (256 * 1024 - 1)
 
@@ -30,7 +30,7 @@ PG_FUNCTION_INFO_V1(instance_features_version);
 
 extern PGDLLEXPORT void _PG_init(void);
 
-/* Answers for the current instance were for another one. */
+/* Results for the current instance become stale when it changes. */
 static void
 assign_instance_id(const char *newval, void *extra)
 {
@@ -62,7 +62,7 @@ _PG_init(void)
 							 NULL);
 	DefineCustomIntVariable("instance_features.cache_size",
 							"Sets the memory that a session uses for caching scopes.",
-							"The scope that was asked for last is kept even if it is larger.",
+							"The most recently used scope is kept even if it is larger.",
 							&cache_size,
 							16 * 1024,
 							64,
@@ -74,7 +74,7 @@ _PG_init(void)
 							NULL);
 	DefineCustomIntVariable("instance_features.max_value_size",
 							"Sets the largest size of a feature's value.",
-							"It holds for values that are set, for defaults, and for lists of allowed values.",
+							"This applies to values that are set, to default values, and to lists of allowed values.",
 							&value_max_size,
 							64,
 							1,
@@ -97,6 +97,6 @@ _PG_init(void)
 Datum
 instance_features_version(PG_FUNCTION_ARGS)
 {
-	/* The Makefile takes it from the control file. */
+	/* The Makefile gets the version from the control file. */
 	PG_RETURN_TEXT_P(cstring_to_text(INSTANCE_FEATURES_VERSION));
 }

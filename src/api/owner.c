@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * owner.c
- *	  SQL-callable: the functions of the type scope_owner.
+ *	  SQL-callable functions of the type scope_owner.
  *
  *-------------------------------------------------------------------------
  */

@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * service.c
- *	  feature_service: method, path and body in, status and body out.
+ *	  SQL-callable function feature_service().
  *
- * A request runs in a subtransaction, so that what it did before an error is
- * undone and the caller's transaction goes on.  Bodies are those that the
- * service documents, in protobuf's JSON mapping.  An error that is not the
- * caller's fault is told to the server's log, and to the caller only that
- * there was one.
+ * The rule: a request runs in a subtransaction, so that an error rolls back
+ * its changes but not the caller's transaction.  Bodies are those documented
+ * by the service, in protobuf's JSON mapping.  An error that is not the
+ * caller's fault is written to the server log, and its details are not
+ * returned.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,18 +35,18 @@
 
 PG_FUNCTION_INFO_V1(feature_service);
 
-/* The setting from which PostgREST takes the status of its response. */
+/* The setting from which PostgREST reads the status of its response. */
 #define STATUS_SETTING "response.status"
 
 #define ERROR_DETAIL_TYPE "type.googleapis.com/zitadel.v1.ErrorDetail"
 
-/* What a client is told of an error that is not its own fault. */
+/* The fields of a response to an internal error. */
 #define INTERNAL_ERROR_ID "XX000"
 #define INTERNAL_ERROR_MESSAGE "internal error"
 
 static const ServiceStatus success = {200, 0};
 
-/* 405 is HTTP's alone: gRPC calls it 12, UNIMPLEMENTED. */
+/* No SQLSTATE has this status.  The gRPC code 12 is UNIMPLEMENTED. */
 static const ServiceStatus method_not_allowed = {405, 12};
 
 static void
@@ -57,7 +57,7 @@ push_string_field(JsonbBuilder *state, const char *key, const char *string)
 }
 
 /*
- * {"sequence": "2", "changeDate": "...", "resourceOwner": "..."}
+ * Push "details": {"sequence": "2", "changeDate": "...", "resourceOwner": ""}
  */
 static void
 push_details(JsonbBuilder *state, const FeatureDetails *details)
@@ -79,7 +79,7 @@ push_details(JsonbBuilder *state, const FeatureDetails *details)
 }
 
 /*
- * "loginDefaultOrg": {"enabled": true, "source": "SOURCE_INSTANCE"}
+ * Push "loginDefaultOrg": {"enabled": true, "source": "SOURCE_INSTANCE"}
  */
 static void
 push_state(const FeatureState *state, void *arg)
@@ -102,7 +102,7 @@ push_state(const FeatureState *state, void *arg)
 }
 
 /*
- * The body of an error: the service's Status with one ErrorDetail.
+ * Form the body of an error: the service's Status with one ErrorDetail.
  */
 static Jsonb *
 error_body(int grpc, const char *id, const char *message, const char *detail)
@@ -130,8 +130,8 @@ error_body(int grpc, const char *id, const char *message, const char *detail)
 }
 
 /*
- * The body that tells of an error: its message and, as the detail's message,
- * its DETAIL and HINT, or the message again if it has neither.
+ * Form the body of an error: its message and, as the detail's message, its
+ * DETAIL and HINT, or the message again if it has neither.
  */
 static Jsonb *
 error_data_body(int grpc, const ErrorData *edata)
@@ -151,8 +151,7 @@ error_data_body(int grpc, const ErrorData *edata)
 }
 
 /*
- * Write an error that the client is not told of to the server's log, with all
- * that is known of it.
+ * Write an error to the server log with all its fields.
  */
 static void
 log_internal_error(const ErrorData *edata)
@@ -165,14 +164,14 @@ log_internal_error(const ErrorData *edata)
 							  unpack_sql_state(edata->sqlerrcode),
 							  edata->message);
 
-	/* The error has its context already. */
+	/* The error already has its context. */
 	error_context_stack = NULL;
 	ThrowErrorData(&logged);
 	error_context_stack = context_stack;
 }
 
 /*
- * Do what a request asks for.  Returns the body of the response to it.
+ * Execute a request.  Returns the body of the response.
  */
 static Jsonb *
 dispatch_request(const ServiceRequest *request, const Jsonb *body)
@@ -207,8 +206,9 @@ dispatch_request(const ServiceRequest *request, const Jsonb *body)
 }
 
 /*
- * Answer a request, mistakes included.  The result's body is allocated in the
- * caller's memory context.
+ * Handle a request.  Returns the body of the response, allocated in the
+ * current memory context, and sets *status.  Errors are converted to
+ * responses, except those of error_must_propagate().
  */
 static Jsonb *
 handle_request(const char *method, const char *path, const Jsonb *body,
@@ -250,7 +250,7 @@ handle_request(const char *method, const char *path, const Jsonb *body,
 		edata = CopyErrorData();
 		FlushErrorState();
 
-		/* Even if we rethrow: the outer handler undoes its own work. */
+		/* Roll back even if we rethrow: outer handlers undo only their work */
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_cxt);
 		CurrentResourceOwner = caller_owner;
@@ -274,7 +274,9 @@ handle_request(const char *method, const char *path, const Jsonb *body,
 	return response;
 }
 
-/* An argument of type text, "" if it is null. */
+/*
+ * Return an argument of type text as a palloc'd string, or "" if it is null.
+ */
 static char *
 text_argument_or_empty(FunctionCallInfo fcinfo, int argno)
 {

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * set.c
- *	  SQL-callable: set and reset the features of a scope.
+ *	  SQL-callable functions that set and reset features.
  *
  *-------------------------------------------------------------------------
  */

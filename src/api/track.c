@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * track.c
- *	  The trigger by which the extension learns of every change of its tables.
+ *	  The trigger function that tracks changes of the extension's tables.
  *
- * Our own functions, direct DML and an apply worker of logical replication all
- * come through here.  The BEFORE triggers announce a write to generation.c,
- * the AFTER triggers check the row of a scope, invalidate what sessions have
- * cached and collect the notification for the commit.
+ * The rule: every change of tracked tables fires these triggers, whether it is
+ * made by our own functions, by direct DML or by an apply worker of logical
+ * replication.  The BEFORE triggers announce a write to generation.c.  The
+ * AFTER triggers check the row of a scope, invalidate the caches of all
+ * sessions, and collect the notification for the commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,8 +69,8 @@ check_scope_row(Relation rel, HeapTuple tuple)
 }
 
 /*
- * Collect the notification of a row of table scope that has changed from "old"
- * to "new", one of which may be NULL.
+ * Collect the notification of a change of a row of table scope from "old" to
+ * "new", one of which may be NULL.
  */
 static void
 notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
@@ -128,7 +129,7 @@ notify_definition_row(Relation rel, HeapTuple tuple)
 }
 
 /*
- * track_changes(): row trigger, BEFORE and AFTER, and TRUNCATE trigger.
+ * track_changes(): BEFORE and AFTER, for rows and for TRUNCATE.
  */
 Datum
 track_changes(PG_FUNCTION_ARGS)
@@ -158,7 +159,7 @@ track_changes(PG_FUNCTION_ARGS)
 		return PointerGetDatum(new != NULL ? new : old);
 	}
 
-	/* Somebody may have put the trigger on another table, or altered ours. */
+	/* The trigger may be on another table, or our table may be altered. */
 	if (!tables_find_by_oid(RelationGetRelid(rel), &table))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -191,6 +192,6 @@ track_changes(PG_FUNCTION_ARGS)
 	}
 	generation_write_ends(table == TABLE_FEATURE);
 
-	/* An AFTER trigger's result is ignored. */
+	/* The result of an AFTER trigger is ignored. */
 	return PointerGetDatum(NULL);
 }

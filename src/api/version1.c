@@ -1,12 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * version1.c
- *	  What the SQL objects of development version 1 call by another name.
+ *	  Functions of development version 1 that have other names now.
  *
- * Version 1 cannot be updated, and every function of this library raises an
- * error that says what to do when it meets version 1's tables.  These are here
- * so that version 1's other functions end in that error, too, rather than in
- * a complaint about a missing symbol.
+ * The rule: version 1 cannot be updated, and with its tables, every function
+ * of this library raises an error with a hint.  The functions below raise the
+ * same error, instead of PostgreSQL reporting a missing symbol.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,8 +22,8 @@ PG_FUNCTION_INFO_V1(drop_feature_instance);
 PG_FUNCTION_INFO_V1(instance_features_invalidate);
 
 /*
- * Raise object_not_in_prerequisite_state for version 1's tables.  With others,
- * somebody has made a function of their own of what is called "name".
+ * Raise object_not_in_prerequisite_state if the tables are those of version 1.
+ * Otherwise, the SQL function "name" is not ours: raise undefined_function.
  */
 static void
 report_version1(const char *name)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * views.c
- *	  SQL-callable: what views and check_instance_features() share with the library.
+ *	  SQL-callable functions for the views and check_instance_features().
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(sees_all);
 PG_FUNCTION_INFO_V1(feature_value_violation);
 
 /*
- * builtin_features(): for the view "definition".
+ * builtin_features(), for the view "definition"
  */
 Datum
 builtin_features(PG_FUNCTION_ARGS)
@@ -58,8 +58,8 @@ builtin_features(PG_FUNCTION_ARGS)
 }
 
 /*
- * altered_tables(): a sentence for each table that is not what this code
- * relies on.
+ * altered_tables(), for check_instance_features(): returns a sentence for each
+ * table that does not have the expected shape.
  */
 Datum
 altered_tables(PG_FUNCTION_ARGS)
@@ -96,7 +96,7 @@ altered_tables(PG_FUNCTION_ARGS)
 }
 
 /*
- * effective_owner(level, id, owner): for the views.
+ * effective_owner(level, id, owner), for the views
  */
 Datum
 effective_owner(PG_FUNCTION_ARGS)
@@ -122,7 +122,7 @@ effective_owner(PG_FUNCTION_ARGS)
 }
 
 /*
- * sees_all(): for the views.
+ * sees_all(), for the views
  */
 Datum
 sees_all(PG_FUNCTION_ARGS)
@@ -132,8 +132,8 @@ sees_all(PG_FUNCTION_ARGS)
 }
 
 /*
- * feature_value_violation(value, value_type, allowed_values): for
- * check_instance_features().
+ * feature_value_violation(value, value_type, allowed_values), for
+ * check_instance_features()
  */
 Datum
 feature_value_violation(PG_FUNCTION_ARGS)
