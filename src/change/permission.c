@@ -1,16 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * permission.c
- *	  Who may change a scope.
+ *	  Permissions to change scopes.
  *
- * The rule: rights come from ownership alone.  The current role may change a
- * scope if it has the privileges of the scope's owner or of the system's,
- * which members have unless their membership is not inherited, and superusers
- * always.
+ * The rule: permissions depend only on ownership.  The current role may change
+ * a scope if it has the privileges of the scope's owner or of the system's
+ * owner.  Members of the owner have them unless the membership is not
+ * inherited; superusers always have them.
  *
- * A scope whose column "owner" is null belongs to the owner of the database if
- * it exists implicitly, else to the system's owner.  A scope whose owner is a
- * role that does not exist is nobody's.
+ * If the column "owner" is null, an implicit scope belongs to the owner of the
+ * database, and any other scope to the system's owner.  If the role has been
+ * dropped, the scope has no owner.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,9 @@
 #include "change/permission.h"
 #include "table/tableread.h"
 
-/* As the service names them. */
+/*
+ * Return the service's name of a permission on a scope of this level.
+ */
 static const char *
 permission_name(FeatureLevel level, FeaturePermission permission)
 {
@@ -53,8 +55,8 @@ database_owner(void)
 }
 
 /*
- * Read the row of the system.  This goes past the cache, which would be loaded
- * anew after each of many changes.
+ * Read the row of the system.  This bypasses the cache, which would be loaded
+ * again after every change.
  */
 static ScopeRow
 read_system_row(void)
@@ -68,7 +70,7 @@ read_system_row(void)
 }
 
 /*
- * The owner of the system, InvalidOid if it is nobody's.
+ * Return the owner of the system, or InvalidOid if it has none.
  */
 static Oid
 system_owner(void)
@@ -79,7 +81,7 @@ system_owner(void)
 }
 
 /*
- * The owner of a scope with this row, InvalidOid if it is nobody's.
+ * Return the owner of a scope with this row, or InvalidOid if it has none.
  */
 Oid
 permission_owner_of(const ScopeName *name, const ScopeRow *row)
@@ -90,8 +92,8 @@ permission_owner_of(const ScopeName *name, const ScopeRow *row)
 }
 
 /*
- * Whether the current role has the privileges of "role", which may be
- * InvalidOid, whose privileges only superusers have.
+ * Return whether the current role has the privileges of "role".  If that is
+ * InvalidOid, only superusers have them.
  */
 static bool
 has_privileges_of(Oid role)
@@ -101,7 +103,7 @@ has_privileges_of(Oid role)
 }
 
 /*
- * Whether the current role has the privileges of the system's owner.
+ * Return whether the current role has the privileges of the system's owner.
  */
 bool
 permission_is_system_owner(void)
@@ -110,7 +112,7 @@ permission_is_system_owner(void)
 }
 
 /*
- * Whether the current role may change a scope with this row.
+ * Return whether the current role may change a scope with this row.
  */
 bool
 permission_may_change(const ScopeName *name, const ScopeRow *row)
@@ -119,8 +121,8 @@ permission_may_change(const ScopeName *name, const ScopeRow *row)
 }
 
 /*
- * Tell who has a permission that the current role has not: the owner of a
- * scope with this row.
+ * Report that the current role lacks a permission, and name the role that has
+ * it: the owner of a scope with this row.
  */
 static void
 report_permission_denied(const ScopeName *name, const ScopeRow *row,
@@ -130,7 +132,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 	char	   *role = OidIsValid(owner) ? GetUserNameFromId(owner, true) : NULL;
 	ScopeRow	owned_row = *row;
 
-	/* Then it is the system's owner who is gone. */
+	/* The scope belongs to the system's owner, which was dropped. */
 	if (role == NULL && !row->has_owner)
 		owned_row = read_system_row();
 
@@ -140,7 +142,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 			 role ?
 			 errdetail("Permission \"%s\" is required, which role \"%s\" has.",
 					   permission, role) :
-			 errdetail("Permission \"%s\" is required. It belonged to a role that is gone, and was named \"%s\".",
+			 errdetail("Permission \"%s\" is required.  It belonged to a role that is gone, and was named \"%s\".",
 					   permission, scope_owner_kept_name(&owned_row.owner))));
 }
 
@@ -169,7 +171,7 @@ permission_check(const ScopeName *name, const ScopeRow *row,
 
 /*
  * Raise insufficient_privilege unless the current role has a permission on the
- * system, for what belongs to no other scope.
+ * system.
  */
 void
 permission_check_system(FeaturePermission permission)
@@ -181,8 +183,8 @@ permission_check_system(FeaturePermission permission)
 
 /*
  * Raise insufficient_privilege unless the current role may give a scope to
- * "new_owner": it owns the scope and could become that role.  The system's
- * owner may give an instance to any role.
+ * "new_owner".  It must have write permission and be able to SET ROLE to the
+ * new owner; but the system's owner may give an instance to any role.
  */
 void
 permission_check_new_owner(const ScopeName *name, const ScopeRow *row, Oid new_owner)

@@ -3,10 +3,10 @@
  * result.c
  *	  Forming the results of SQL-callable functions.
  *
- * The rule: what a function returns, and what it is passed, is as its SQL
- * declaration says, and that may have been altered by a superuser or be that
- * of another version.  So the types of a result are checked before values are
- * put into it, and the number of arguments before they are read.
+ * The rule: a superuser may have altered the SQL declaration of a function, or
+ * it may be that of another version.  So the types of a result are checked
+ * before values are stored in it, and the number of arguments before they are
+ * read.  A mismatch raises object_not_in_prerequisite_state.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,7 +38,7 @@ report_altered_function(FunctionCallInfo fcinfo)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("function \"%s\" or its result type is not that of library version %s",
 					name ? name : "unknown", INSTANCE_FEATURES_VERSION),
-			 errhint("Restore the function and the type as CREATE EXTENSION makes them. For version 1 of the extension, use DROP EXTENSION, CREATE EXTENSION, and apply_features() with what export_features() of that version returned.")));
+			 errhint("Restore the function and the type as CREATE EXTENSION makes them.  For version 1 of the extension, use DROP EXTENSION, CREATE EXTENSION, and apply_features() with what export_features() of that version returned.")));
 }
 
 static void
@@ -60,7 +60,7 @@ check_result_types(FunctionCallInfo fcinfo, TupleDesc desc, const Oid *types,
 
 /*
  * Raise object_not_in_prerequisite_state unless the function was called with
- * at least so many arguments.
+ * at least "count" arguments.
  */
 void
 result_check_argument_count(FunctionCallInfo fcinfo, int count)
@@ -86,7 +86,7 @@ result_begin_set(FunctionCallInfo fcinfo, const Oid *types, int ntypes)
 }
 
 /*
- * The result of a function that returns one row of these types.
+ * Form the result of a function that returns one row of these types.
  */
 Datum
 result_row(FunctionCallInfo fcinfo, const Oid *types, int ntypes,
@@ -112,8 +112,7 @@ result_begin_states(FunctionCallInfo fcinfo)
 }
 
 /*
- * Put a state into the result that result_begin_states() returned, which is
- * "arg".
+ * Add a state to a result.  "arg" is the result of result_begin_states().
  */
 void
 result_emit_state(const FeatureState *state, void *arg)
@@ -145,7 +144,7 @@ result_emit_state(const FeatureState *state, void *arg)
 }
 
 /*
- * The details of a scope with this row.
+ * Return the details of a scope with this row.  The id is palloc'd.
  */
 FeatureDetails
 result_scope_details(const ScopeName *name, const ScopeRow *row)
@@ -159,7 +158,7 @@ result_scope_details(const ScopeName *name, const ScopeRow *row)
 }
 
 /*
- * The result of a function that returns feature_details.
+ * Form the result of a function that returns feature_details.
  */
 Datum
 result_details(FunctionCallInfo fcinfo, const FeatureDetails *details)

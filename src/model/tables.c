@@ -206,7 +206,7 @@ report_altered_table(FeatureTable table, const char *problem)
 				 errmsg("extension \"%s\" %s cannot be used with library version %s",
 						EXTENSION_NAME, version, INSTANCE_FEATURES_VERSION),
 				 errdetail("Version 1 was a development version and cannot be updated."),
-				 errhint("With the library of version %s, save the settings by export_features(). Then use DROP EXTENSION, CREATE EXTENSION, and apply_features() with what was saved.",
+				 errhint("With the library of version %s, save the settings by export_features().  Then use DROP EXTENSION, CREATE EXTENSION, and apply_features() with what was saved.",
 						 version)));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

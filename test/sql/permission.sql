@@ -213,7 +213,7 @@ SELECT alter_instance_owner('gone', 'a') AS ignored \gset
 SELECT 'gone'::regrole::oid AS gone \gset
 DROP ROLE gone;
 SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}', 'a')$$),
-    '42501 | permission denied for instance "a" | Permission "iam.feature.write" is required. It belonged to a role that is gone, and was named "gone".', 'an instance of a dropped role is nobody''s');
+    '42501 | permission denied for instance "a" | Permission "iam.feature.write" is required.  It belonged to a role that is gone, and was named "gone".', 'an instance of a dropped role is nobody''s');
 SELECT is(pg_temp.try_as('system owner', $$SELECT alter_instance_owner('bob', 'a')$$), '', 'until the system''s owner gives it away');
 SELECT is(pg_temp.try_as(NULL, format('SELECT alter_instance_owner(%s::oid::regrole, %L)', :'gone', 'a')), format('42704 | role with OID %s does not exist', :'gone'), 'a dropped role can be given nothing');
 SELECT is(pg_temp.try_as(NULL, $$SELECT alter_instance_owner('-', 'a')$$), '42704 | role with OID 0 does not exist', 'no role neither');

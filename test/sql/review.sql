@@ -63,7 +63,7 @@ CREATE ROLE stranger;
 SELECT alter_system_owner('"system owner"') AS ignored \gset
 DROP ROLE "system owner";
 SELECT is(pg_temp.try_as('stranger', $$SELECT set_instance_features('{"userSchema": true}', 'systems')$$),
-    '42501 | permission denied for instance "systems" | Permission "iam.feature.write" is required. It belonged to a role that is gone, and was named "system owner".',
+    '42501 | permission denied for instance "systems" | Permission "iam.feature.write" is required.  It belonged to a role that is gone, and was named "system owner".',
     'a refusal names the owner of the system who is gone');
 
 -- The hint for an unknown name.
