@@ -1,7 +1,7 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION instance_features" to load this file. \quit
 
--- Nothing in the target schema has a say in what the names below mean.
+-- Prevent objects in the target schema from capturing the names below.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE SCHEMA instance_features;
@@ -9,8 +9,8 @@ COMMENT ON SCHEMA instance_features IS
     'tables and views of the extension instance_features';
 
 --
--- The type of owners.  An owner is stored as a role's OID and name, and read
--- and written by name: see src/ownertype.c.
+-- The type of owners.  An owner is stored as a role's OID and name, and its
+-- text form is a name; see src/base/ownertype.c.
 --
 CREATE TYPE instance_features.scope_owner;
 
@@ -52,9 +52,9 @@ CREATE TYPE instance_features.scope_owner (
     STORAGE = plain
 );
 COMMENT ON TYPE instance_features.scope_owner IS
-    'role that owns a scope: the name of a role that exists, or ? and the last known name in double quotes for nobody';
+    'role that owns a scope: the name of an existing role, or ? and the last known name in double quotes';
 
--- Comparisons look roles up, so none of this is good for an index.
+-- Comparisons look up roles, so these functions are not suitable for indexes.
 CREATE FUNCTION instance_features.scope_owner_eq(instance_features.scope_owner, instance_features.scope_owner)
 RETURNS pg_catalog.bool
 AS 'MODULE_PATHNAME'
@@ -224,7 +224,7 @@ COMMENT ON OPERATOR CLASS instance_features.scope_owner_ops USING hash IS
 CREATE CAST (instance_features.scope_owner AS pg_catalog.text)
 WITH INOUT AS ASSIGNMENT;
 COMMENT ON CAST (instance_features.scope_owner AS pg_catalog.text) IS
-    'the text form of an owner';
+    'text form of an owner';
 
 CREATE FUNCTION instance_features.scope_owner_to_regrole(instance_features.scope_owner)
 RETURNS pg_catalog.regrole
@@ -249,16 +249,17 @@ COMMENT ON CAST (pg_catalog.regrole AS instance_features.scope_owner) IS
     'owner bound to a role, which must exist';
 
 --
--- Tables.  The extension's C code reads them as PostgreSQL reads its catalogs,
--- so it relies on the columns' order, types and collation, on the primary keys
--- and on the heap.  What a scope may be is checked by the C code of its
--- trigger: PostgreSQL parses a CHECK constraint anew for every statement, and
--- those of this table would cost a change of features a quarter of its time.
--- The fillfactors leave room for the row versions that changes leave behind.
+-- Tables.  The C code reads them like system catalogs, so it relies on the
+-- order, types and collations of columns, on the primary keys, and on the heap
+-- access method.  Rows of table scope are checked by the C code of its trigger:
+-- PostgreSQL prepares CHECK constraints again for every statement, which would
+-- take a quarter of the time of a change.  The fillfactors leave room for the
+-- row versions that changes create.
 --
--- No row is inserted here, or a restored dump and the first copy of a
--- subscription would collide with it: the system and the instance "default"
--- exist implicitly, and the built-in definitions are constants of the library.
+-- No rows are inserted here, because they would collide with a restored dump
+-- and with the initial copy of a subscription: the system and the instance
+-- "default" exist implicitly, and the built-in definitions are constants of the
+-- library.
 --
 CREATE TABLE instance_features.scope (
     level text COLLATE "C" NOT NULL,
@@ -273,25 +274,25 @@ CREATE TABLE instance_features.scope (
     PRIMARY KEY (level, instance_id, id)
 ) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE instance_features.scope IS
-    'what owns settings: the system and each instance; the system and the instance "default" exist without a row until their first change';
+    'the system and each instance; the system and the instance "default" exist without a row until their first change';
 COMMENT ON COLUMN instance_features.scope.level IS
     'system or instance';
 COMMENT ON COLUMN instance_features.scope.instance_id IS
     'empty for the system and for instances';
 COMMENT ON COLUMN instance_features.scope.id IS
-    'the resource owner: SYSTEM, or the id of the instance';
+    'SYSTEM, or the id of the instance';
 COMMENT ON COLUMN instance_features.scope.owner IS
-    'the role that may change the scope; null stands for the owner of the database (system and instance "default") or of the system (other instances)';
+    'the role that may change the scope; null for the owner of the database (system and instance "default") or of the system (other instances)';
 COMMENT ON COLUMN instance_features.scope.sequence IS
     'sequence of the last event, 0 if there is none';
 COMMENT ON COLUMN instance_features.scope.change_date IS
     'time of the last event, or of the creation if there is none; null for an implicit scope without events';
 COMMENT ON COLUMN instance_features.scope.creation_date IS
-    'when the scope was created; null if it existed implicitly';
+    'time of the creation; null if the scope existed implicitly';
 COMMENT ON COLUMN instance_features.scope.purged_to IS
-    'sequence of the event before which events were purged, null if none were';
+    'sequence of the event before which events were purged, null if none were purged';
 COMMENT ON COLUMN instance_features.scope.dropped IS
-    'whether the instance "default", which exists without a row, was dropped';
+    'true if the instance "default", which exists without a row, was dropped';
 
 CREATE TABLE instance_features.feature (
     key text COLLATE "C" NOT NULL
@@ -313,21 +314,21 @@ CREATE TABLE instance_features.feature (
 COMMENT ON TABLE instance_features.feature IS
     'the definitions of the features, except for the built-in ones';
 COMMENT ON COLUMN instance_features.feature.key IS
-    'the name of the feature in SQL, snake_case';
+    'the name of the feature in SQL, in snake_case';
 COMMENT ON COLUMN instance_features.feature.json_name IS
-    'the name of the feature in requests and responses, lowerCamelCase';
+    'the name of the feature in requests and responses, in lowerCamelCase';
 COMMENT ON COLUMN instance_features.feature.value_type IS
-    'the type of its values, one of feature_type';
+    'the type of the feature''s values, one of feature_type';
 COMMENT ON COLUMN instance_features.feature.default_value IS
-    'its value where no scope sets one';
+    'the value if no scope sets the feature';
 COMMENT ON COLUMN instance_features.feature.allowed_values IS
-    'array of the values that it, or each element of it, may have; null if all of its type';
+    'array of the allowed values, or of the allowed elements of an array; null if all of the type are allowed';
 COMMENT ON COLUMN instance_features.feature.stage IS
-    'where the feature is in its life, one of feature_stage';
+    'stage of the feature''s life cycle, one of feature_stage';
 COMMENT ON COLUMN instance_features.feature.description IS
-    'what the feature does';
+    'description of the feature';
 COMMENT ON COLUMN instance_features.feature.creation_date IS
-    'when the feature was defined';
+    'time of the definition';
 
 CREATE TABLE instance_features.setting (
     level text COLLATE "C" NOT NULL,
@@ -340,7 +341,7 @@ CREATE TABLE instance_features.setting (
     PRIMARY KEY (level, instance_id, scope_id, feature)
 ) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE instance_features.setting IS
-    'the present value of each feature that a scope sets';
+    'the current value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
 COMMENT ON COLUMN instance_features.setting.instance_id IS
     'empty for the system and for instances';
@@ -372,35 +373,35 @@ COMMENT ON COLUMN instance_features.event.instance_id IS
     'empty for the system and for instances';
 COMMENT ON COLUMN instance_features.event.scope_id IS 'id of the scope';
 COMMENT ON COLUMN instance_features.event.sequence IS
-    'number of the event in its scope: 1, 2, 3 and so on, without a gap but for purged events';
+    'number of the event in its scope: 1, 2, 3 and so on, without gaps except for purged events';
 COMMENT ON COLUMN instance_features.event.event_type IS
     'feature.<level>.<key>.set, feature.<level>.<key>.unset or feature.<level>.reset';
 COMMENT ON COLUMN instance_features.event.feature IS
     'key of the feature, null for a reset';
 COMMENT ON COLUMN instance_features.event.old_value IS
-    'the value that the scope had set before, null if none';
+    'the previous value, null if the feature was not set';
 COMMENT ON COLUMN instance_features.event.value IS
-    'the value set, null if it was unset';
+    'the new value, null if the feature was unset';
 COMMENT ON COLUMN instance_features.event.editor IS
     'name, at that time, of the role that made the change';
 COMMENT ON COLUMN instance_features.event.creation_date IS
-    'when the event was added';
+    'time of the change';
 
 SELECT pg_extension_config_dump('instance_features.scope', '');
 SELECT pg_extension_config_dump('instance_features.feature', '');
 SELECT pg_extension_config_dump('instance_features.setting', '');
 SELECT pg_extension_config_dump('instance_features.event', '');
 
--- Every change of these tables, by whatever means, is checked, reaches the
--- caches of all sessions, and is notified.  The triggers are ALWAYS ones, so
--- that an apply worker of logical replication fires them, and for each row,
--- since it fires no others.
+-- These triggers check every change of the tables, however it is made,
+-- invalidate the caches of all sessions, and notify listeners.  They are ENABLE
+-- ALWAYS row triggers, because apply workers of logical replication do not fire
+-- others.
 CREATE FUNCTION instance_features.track_changes()
 RETURNS trigger
 AS 'MODULE_PATHNAME'
 LANGUAGE C;
 COMMENT ON FUNCTION instance_features.track_changes() IS
-    'internal: checks a scope''s row, keeps the caches of all sessions up to date, and collects what is notified at commit';
+    'internal: checks rows of scopes, invalidates the caches of all sessions, and collects notifications for the commit';
 
 CREATE TRIGGER track_begin
 BEFORE INSERT OR UPDATE OR DELETE ON instance_features.scope
@@ -420,13 +421,13 @@ ALTER TABLE instance_features.scope
     ENABLE ALWAYS TRIGGER track_truncate_begin,
     ENABLE ALWAYS TRIGGER track_truncate_end;
 COMMENT ON TRIGGER track_begin ON instance_features.scope IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_end ON instance_features.scope IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 COMMENT ON TRIGGER track_truncate_begin ON instance_features.scope IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_truncate_end ON instance_features.scope IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 
 CREATE TRIGGER track_begin
 BEFORE INSERT OR UPDATE OR DELETE ON instance_features.setting
@@ -446,13 +447,13 @@ ALTER TABLE instance_features.setting
     ENABLE ALWAYS TRIGGER track_truncate_begin,
     ENABLE ALWAYS TRIGGER track_truncate_end;
 COMMENT ON TRIGGER track_begin ON instance_features.setting IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_end ON instance_features.setting IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 COMMENT ON TRIGGER track_truncate_begin ON instance_features.setting IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_truncate_end ON instance_features.setting IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 
 CREATE TRIGGER track_begin
 BEFORE INSERT OR UPDATE OR DELETE ON instance_features.feature
@@ -472,13 +473,13 @@ ALTER TABLE instance_features.feature
     ENABLE ALWAYS TRIGGER track_truncate_begin,
     ENABLE ALWAYS TRIGGER track_truncate_end;
 COMMENT ON TRIGGER track_begin ON instance_features.feature IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_end ON instance_features.feature IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 COMMENT ON TRIGGER track_truncate_begin ON instance_features.feature IS
-    'keeps what is not yet committed out of the cache';
+    'prevents uncommitted changes from being cached';
 COMMENT ON TRIGGER track_truncate_end ON instance_features.feature IS
-    'keeps the caches of all sessions up to date and notifies listeners';
+    'invalidates the caches of all sessions and notifies listeners';
 
 --
 -- Types
@@ -489,13 +490,13 @@ CREATE TYPE @extschema@.feature_details AS (
     resource_owner text
 );
 COMMENT ON TYPE @extschema@.feature_details IS
-    'the last event of a scope: its sequence, its time, and the scope''s id';
+    'sequence and time of the last event of a scope, and the id of the scope';
 
 CREATE TYPE @extschema@.feature_source AS ENUM (
     'default', 'system', 'instance', 'organization', 'user'
 );
 COMMENT ON TYPE @extschema@.feature_source IS
-    'where the value of a feature comes from';
+    'the source of a feature''s value: the level that sets it, or the default';
 
 CREATE TYPE @extschema@.feature_state AS (
     feature text,
@@ -505,7 +506,7 @@ CREATE TYPE @extschema@.feature_state AS (
     change_date timestamptz
 );
 COMMENT ON TYPE @extschema@.feature_state IS
-    'a feature''s value, where it comes from, and the event that set it (null for a default)';
+    'value of a feature, its source, and the event that set it (null for a default)';
 
 CREATE TYPE @extschema@.feature_response AS (
     status integer,
@@ -518,13 +519,13 @@ CREATE TYPE @extschema@.feature_type AS ENUM (
     'boolean', 'string', 'integer', 'number', 'object', 'array'
 );
 COMMENT ON TYPE @extschema@.feature_type IS
-    'the JSON type of a feature''s values; an integer is in the range of bigint';
+    'the JSON type of a feature''s values; integers are in the range of bigint';
 
 CREATE TYPE @extschema@.feature_stage AS ENUM (
     'experimental', 'stable', 'deprecated', 'removed'
 );
 COMMENT ON TYPE @extschema@.feature_stage IS
-    'where a feature is in its life: setting a deprecated one warns, setting a removed one does nothing';
+    'stage of a feature''s life cycle: setting a deprecated feature raises a warning, setting a removed one has no effect';
 
 --
 -- Changing features
@@ -536,7 +537,7 @@ RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.set_system_features(jsonb, bigint) IS
-    'set the features named in a JSON object to its values, or unset them (null), and only those, on the system';
+    'set the features named in a JSON object, or unset them (null), on the system; other features keep their values';
 
 CREATE FUNCTION @extschema@.set_instance_features(
     features jsonb,
@@ -546,7 +547,7 @@ RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.set_instance_features(jsonb, text, bigint) IS
-    'set the features named in a JSON object to its values, or unset them (null), and only those, on an instance';
+    'set the features named in a JSON object, or unset them (null), on an instance; other features keep their values';
 
 CREATE FUNCTION @extschema@.reset_system_features(
     expected_sequence bigint DEFAULT NULL)
@@ -670,7 +671,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.alter_feature(text, jsonb, text, jsonb) IS
-    'alter what is given of a feature''s definition; allowed values of JSON null allow all of its type';
+    'alter the given parts of a feature''s definition; JSON null as allowed values allows all values of the type';
 
 CREATE FUNCTION @extschema@.set_feature_stage(
     feature text,
@@ -679,7 +680,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.set_feature_stage(text, @extschema@.feature_stage) IS
-    'say where a feature is in its life';
+    'set the stage of a feature''s life cycle';
 
 CREATE FUNCTION @extschema@.drop_feature(
     feature text,
@@ -688,7 +689,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.drop_feature(text, boolean) IS
-    'drop a feature''s definition; with cascade, unset it first wherever it is set';
+    'drop a feature''s definition; with cascade, first unset the feature on all scopes';
 
 --
 -- Instances and owners
@@ -700,7 +701,7 @@ RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.create_instance(text, regrole) IS
-    'create an instance, owned by the current role unless another one is named';
+    'create an instance, owned by the given role or the current role';
 
 CREATE FUNCTION @extschema@.drop_instance(
     instance_id text)
@@ -728,7 +729,7 @@ COMMENT ON FUNCTION @extschema@.alter_instance_owner(regrole, text) IS
     'give an instance to another role';
 
 --
--- Many scopes as one document
+-- Documents: the settings of many scopes
 --
 CREATE FUNCTION @extschema@.apply_features(
     document jsonb,
@@ -744,7 +745,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.apply_features(jsonb, boolean) IS
-    'make the settings of all scopes in a document what it says: {"system": {...}, "instances": {"id": {...}}}; returns what changes';
+    'replace the settings of all scopes in a document {"system": {...}, "instances": {"id": {...}}}; returns the changes';
 
 CREATE FUNCTION @extschema@.export_features()
 RETURNS jsonb
@@ -801,7 +802,7 @@ RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.revert_instance_features(bigint, text) IS
-    'bring the settings of an instance back to what they were after an event, by new events';
+    'restore the settings that an instance had after an event, by adding new events';
 
 CREATE FUNCTION @extschema@.purge_feature_events(
     before timestamptz)
@@ -809,7 +810,7 @@ RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.purge_feature_events(timestamptz) IS
-    'delete the events before a time that nothing since depends on; returns how many';
+    'delete the events before a time that are not needed to reconstruct later settings; returns their number';
 
 --
 -- The service
@@ -822,7 +823,7 @@ RETURNS @extschema@.feature_response
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.feature_service(text, text, jsonb) IS
-    'answer one HTTP request of the feature service';
+    'handle one HTTP request of the feature service';
 
 --
 -- For the DBA
@@ -837,16 +838,16 @@ RETURNS record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION @extschema@.instance_features_stats() IS
-    'this session''s cache: answers from it, loads, invalidations; scopes and bytes in it now';
+    'statistics of this session''s cache: hits, loads, invalidations, and current scopes and bytes';
 
 CREATE FUNCTION @extschema@.instance_features_version()
 RETURNS text
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION @extschema@.instance_features_version() IS
-    'version of the library, which may be later than that of the extension''s SQL objects';
+    'version of the library, which may be newer than that of the extension''s SQL objects';
 
--- What the views below share with the C code.
+-- C functions used by the views and check_tables() below.
 CREATE FUNCTION instance_features.builtin_features(
     OUT key text,
     OUT json_name text,
@@ -858,7 +859,7 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 5;
 COMMENT ON FUNCTION instance_features.builtin_features() IS
-    'internal: the definitions that come with the library';
+    'internal: the definitions of the built-in features';
 
 CREATE FUNCTION instance_features.effective_owner(
     level text,
@@ -868,14 +869,14 @@ RETURNS regrole
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION instance_features.effective_owner(text, text, instance_features.scope_owner) IS
-    'internal: the role that owns a scope with this in its column "owner", null if it is nobody''s';
+    'internal: the role that owns a scope with this value in column "owner", null if none does';
 
 CREATE FUNCTION instance_features.sees_all()
 RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION instance_features.sees_all() IS
-    'internal: whether the current role sees all instances in the views: the system''s owner does, and members of pg_monitor';
+    'internal: true if the current role, as the system''s owner or member of pg_monitor, sees all instances in the views';
 
 CREATE FUNCTION instance_features.feature_value_violation(
     value jsonb,
@@ -885,7 +886,7 @@ RETURNS text
 AS 'MODULE_PATHNAME'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION instance_features.feature_value_violation(jsonb, text, jsonb) IS
-    'internal: why a value is not one of a feature''s, null if it is';
+    'internal: the reason why a value is not valid for a feature, null if it is';
 
 CREATE VIEW instance_features.definition AS
 SELECT f.key, f.json_name, f.value_type::@extschema@.feature_type AS value_type,
@@ -899,15 +900,15 @@ SELECT b.key, b.json_name, b.value_type::@extschema@.feature_type,
 FROM instance_features.builtin_features() b;
 COMMENT ON VIEW instance_features.definition IS
     'the definitions of all features';
-COMMENT ON COLUMN instance_features.definition.key IS 'the name of the feature in SQL, snake_case';
-COMMENT ON COLUMN instance_features.definition.json_name IS 'the name of the feature in requests and responses, lowerCamelCase';
-COMMENT ON COLUMN instance_features.definition.value_type IS 'the type of its values';
-COMMENT ON COLUMN instance_features.definition.default_value IS 'its value where no scope sets one';
-COMMENT ON COLUMN instance_features.definition.allowed_values IS 'array of the values that it, or each element of it, may have; null if all of its type';
-COMMENT ON COLUMN instance_features.definition.stage IS 'where the feature is in its life';
-COMMENT ON COLUMN instance_features.definition.description IS 'what the feature does';
-COMMENT ON COLUMN instance_features.definition.builtin IS 'whether the feature comes with the extension';
-COMMENT ON COLUMN instance_features.definition.creation_date IS 'when the feature was defined, null if it is built in';
+COMMENT ON COLUMN instance_features.definition.key IS 'the name of the feature in SQL, in snake_case';
+COMMENT ON COLUMN instance_features.definition.json_name IS 'the name of the feature in requests and responses, in lowerCamelCase';
+COMMENT ON COLUMN instance_features.definition.value_type IS 'the type of the feature''s values';
+COMMENT ON COLUMN instance_features.definition.default_value IS 'the value if no scope sets the feature';
+COMMENT ON COLUMN instance_features.definition.allowed_values IS 'array of the allowed values, or of the allowed elements of an array; null if all of the type are allowed';
+COMMENT ON COLUMN instance_features.definition.stage IS 'stage of the feature''s life cycle';
+COMMENT ON COLUMN instance_features.definition.description IS 'description of the feature';
+COMMENT ON COLUMN instance_features.definition.builtin IS 'true if the feature is built in';
+COMMENT ON COLUMN instance_features.definition.creation_date IS 'time of the definition, null if the feature is built in';
 
 CREATE VIEW instance_features.instance
 WITH (security_barrier) AS
@@ -930,11 +931,11 @@ WHERE (SELECT instance_features.sees_all())
 COMMENT ON VIEW instance_features.instance IS
     'the instances that the current role may change; the system''s owner and members of pg_monitor see all';
 COMMENT ON COLUMN instance_features.instance.instance_id IS 'id of the instance';
-COMMENT ON COLUMN instance_features.instance.owner IS 'the role that may change it, null if that role does not exist';
-COMMENT ON COLUMN instance_features.instance.creation_date IS 'when it was created, null for the implicit one';
-COMMENT ON COLUMN instance_features.instance.sequence IS 'sequence of its last event, 0 if there is none';
-COMMENT ON COLUMN instance_features.instance.change_date IS 'time of its last event, or of its creation';
-COMMENT ON COLUMN instance_features.instance.settings IS 'how many features it sets';
+COMMENT ON COLUMN instance_features.instance.owner IS 'the role that may change the instance, null if that role does not exist';
+COMMENT ON COLUMN instance_features.instance.creation_date IS 'time of the creation, null for an implicit instance';
+COMMENT ON COLUMN instance_features.instance.sequence IS 'sequence of the last event, 0 if there is none';
+COMMENT ON COLUMN instance_features.instance.change_date IS 'time of the last event, or of the creation if there is none';
+COMMENT ON COLUMN instance_features.instance.settings IS 'number of features that the instance sets';
 
 CREATE VIEW instance_features.effective_feature
 WITH (security_barrier) AS
@@ -957,14 +958,14 @@ LEFT JOIN instance_features.event sys_event
     AND (SELECT instance_features.sees_all())
 WHERE f.stage <> 'removed'::@extschema@.feature_stage;
 COMMENT ON VIEW instance_features.effective_feature IS
-    'the value of each feature on each instance, where it comes from, since when and by whom';
+    'the effective value of each feature on each instance, with the source, time and editor of the setting';
 COMMENT ON COLUMN instance_features.effective_feature.instance_id IS 'id of the instance';
 COMMENT ON COLUMN instance_features.effective_feature.feature IS 'key of the feature';
-COMMENT ON COLUMN instance_features.effective_feature.value IS 'its effective value on the instance';
-COMMENT ON COLUMN instance_features.effective_feature.source IS 'who sets it: the instance, the system, or nobody (default)';
-COMMENT ON COLUMN instance_features.effective_feature.sequence IS 'sequence of the event that set it, null for a default';
+COMMENT ON COLUMN instance_features.effective_feature.value IS 'the effective value on the instance';
+COMMENT ON COLUMN instance_features.effective_feature.source IS 'the source of the value: instance, system or default';
+COMMENT ON COLUMN instance_features.effective_feature.sequence IS 'sequence of the event that set the value, null for a default';
 COMMENT ON COLUMN instance_features.effective_feature.change_date IS 'time of that event';
-COMMENT ON COLUMN instance_features.effective_feature.editor IS 'name, at that time, of the role that set it; of the system''s settings only for roles that see all instances';
+COMMENT ON COLUMN instance_features.effective_feature.editor IS 'name, at that time, of the role that set the value; shown for the system''s settings only to roles that see all instances';
 
 CREATE VIEW instance_features.feature_usage
 WITH (security_barrier) AS
@@ -975,22 +976,23 @@ LEFT JOIN (instance_features.setting t
     ON t.feature = f.key
 GROUP BY f.key, f.stage, t.value;
 COMMENT ON VIEW instance_features.feature_usage IS
-    'how many instances set each feature, and to what';
+    'the values that instances set for each feature, and how many instances set them';
 COMMENT ON COLUMN instance_features.feature_usage.feature IS 'key of the feature';
-COMMENT ON COLUMN instance_features.feature_usage.stage IS 'where the feature is in its life';
-COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that instances set, null if no instance sets any';
-COMMENT ON COLUMN instance_features.feature_usage.instances IS 'how many instances set it to that';
+COMMENT ON COLUMN instance_features.feature_usage.stage IS 'stage of the feature''s life cycle';
+COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that instances set, null if no instance sets the feature';
+COMMENT ON COLUMN instance_features.feature_usage.instances IS 'number of instances that set this value';
 
 --
--- Consistency.  One query, so one snapshot; its names were resolved when it was
--- created.  It is in a function of its own, which \df+ *feature* does not show.
+-- Consistency.  The check is one query, so it uses one snapshot, and its names
+-- are resolved here.  It is in a separate function so that \df+ *feature* does
+-- not show the query.
 --
 CREATE FUNCTION instance_features.altered_tables()
 RETURNS SETOF text
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION instance_features.altered_tables() IS
-    'internal: a sentence for each table that is not as the extension made it';
+    'internal: a sentence for each table that differs from the one created by the extension';
 
 CREATE FUNCTION instance_features.check_tables(
     OUT problem text,
@@ -1121,7 +1123,7 @@ BEGIN ATOMIC
     ORDER BY 2 NULLS FIRST, 3, 4, 5 NULLS FIRST, 6, 1, 7;
 END;
 COMMENT ON FUNCTION instance_features.check_tables() IS
-    'internal: what check_instance_features() does';
+    'internal: implementation of check_instance_features()';
 
 CREATE FUNCTION @extschema@.check_instance_features(
     OUT problem text,
@@ -1138,12 +1140,13 @@ BEGIN ATOMIC
     FROM instance_features.check_tables() c;
 END;
 COMMENT ON FUNCTION @extschema@.check_instance_features() IS
-    'one row for each inconsistency in the extension''s tables, none if all is well';
+    'one row for each inconsistency in the extension''s tables';
 
 --
--- Rights.  All members belong to the bootstrap superuser, whoever creates the
--- extension, so that nobody else can alter or replace what others call.  The
--- owner of the database gets what dumps, restores and repairs need.
+-- Privileges.  All members are owned by the bootstrap superuser, regardless of
+-- which role creates the extension, so that no other role can alter or replace
+-- objects that others use.  The owner of the database gets the privileges that
+-- dumps, restores and repairs need.
 --
 DO $$
 DECLARE
@@ -1165,9 +1168,8 @@ BEGIN
 END
 $$;
 
--- Not before the owners are right: the privileges with which an extension
--- begins are recorded as they are, and that record must not name a role that
--- may go.
+-- This must follow the changes of owners: pg_init_privs records the initial
+-- privileges, and must not refer to a role that may be dropped.
 REVOKE EXECUTE ON FUNCTION instance_features.track_changes() FROM PUBLIC;
 GRANT USAGE ON SCHEMA instance_features TO PUBLIC, pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE
