@@ -1,4 +1,4 @@
-# gcc -fanalyzer, clang-tidy and cppcheck, which have no findings.
+# Runs gcc -fanalyzer, clang-tidy and cppcheck, and fails if they report anything.
 
 require_postgres
 require gcc clang-tidy cppcheck
@@ -8,7 +8,7 @@ server_include=$("$PG_CONFIG" --includedir-server)
 say "gcc -fanalyzer"
 make_source . CC=gcc COPT="-Werror -fanalyzer -isystem $server_include"
 say "clang-tidy"
-# Of its checks, not the one that wants memcpy_s(), which no libc here has.
+# Disable the check that demands memcpy_s(), which glibc does not have.
 (cd "$work/source" && clang-tidy --quiet --warnings-as-errors='*' \
 	--checks=-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling \
 	$(find src -name '*.c') -- -DINSTANCE_FEATURES_VERSION='""' \

@@ -1,6 +1,6 @@
-# The suite with a server with assertions, and the cache's tests with
+# Runs the tests on a server with assertions, and the cache's tests with
 # debug_discard_caches = 1.  Unless PG_CONFIG names a server with assertions, this
-# builds one, which takes some minutes; SERVERS names a directory to keep it in.
+# builds one, which takes some minutes; SERVERS is a directory to keep it in.
 . script/lib/assert_server.sh
 
 require_postgres

@@ -1,5 +1,5 @@
-# Odd requests, frames and messages for the gateway.  COUNT (20000) says how
-# many; SEED repeats them.
+# Sends malformed requests, frames and messages to the gateway.  COUNT (20000) is
+# their number; SEED repeats them.
 require_postgres
 make_work_directory
 copy_sources

@@ -1,6 +1,6 @@
-# sqlsmith, and test/t/fuzz.pl at length, with a server with assertions (as for
-# the mode assert).  QUERIES (50000) and FUZZ_STEPS (50000) say how long; SEED
-# repeats what sqlsmith did.
+# Runs sqlsmith, and a long test/t/fuzz.pl, on a server with assertions (see the
+# mode assert).  QUERIES (50000) and FUZZ_STEPS (50000) are their lengths; SEED
+# repeats the queries of sqlsmith.
 . script/lib/assert_server.sh
 
 require_postgres

@@ -1,5 +1,5 @@
-# Eight sessions that call all functions at once: test/stress.  MINUTES (5) says
-# how long; SEED repeats the statements, not their timing.
+# Runs test/stress: eight sessions that call all functions concurrently.  MINUTES
+# (5) is the duration; SEED repeats the statements, not their timing.
 require_postgres
 require IPC::Run=libipc-run-perl
 make_work_directory

@@ -1,5 +1,5 @@
-# Every file is as .editorconfig says, and the sources in C as script/format makes
-# them, where its tool has the right version.
+# Fails if a file violates .editorconfig, or if script/format would change a C
+# source and has the right version of its tool.
 
 say "style"
 require perl

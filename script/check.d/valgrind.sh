@@ -1,4 +1,4 @@
-# The pgTAP scripts, or the one that ONLY names, under valgrind.
+# Runs the pgTAP scripts, or the one named by ONLY, with valgrind.
 
 require_postgres
 require valgrind pg_prove=libtap-parser-sourcehandler-pgtap-perl \
@@ -10,7 +10,7 @@ start_server max_prepared_transactions=10
 createdb test
 psql -Xqc 'CREATE EXTENSION pgtap; DROP EXTENSION pgtap' test
 stop_server
-# What the server does by itself: it writes and sums padding.
+# Suppress reports about the server itself, which writes and sums padding.
 cat > "$work/suppressions" << 'EOF2'
 {
    padding_written
@@ -38,7 +38,7 @@ EOF2
 status=0
 for script in "$work"/source/test/sql/${ONLY:-*}.sql; do
 	name=$(basename "$script" .sql)
-	# A server for a single session: every statement under valgrind.
+	# Run a server with valgrind for each script.
 	(cd "$work" && as_user valgrind --quiet --trace-children=yes \
 		--error-exitcode=0 --leak-check=no --num-callers=30 \
 		--suppressions="$work/suppressions" --log-file="$work/valgrind.%p" \

@@ -1,8 +1,8 @@
 # Builds a server with assertions; sourced, not run.
 
-# Sets PG_CONFIG to that of a server with assertions: the one that it names, if
-# that is one, else one built from the distribution's source, for which SERVERS
-# may name a directory in which it is kept.
+# Sets PG_CONFIG to the pg_config of a server with assertions.  If PG_CONFIG does
+# not name such a server, one is built from the distribution's source; SERVERS,
+# if set, is a directory in which it is kept for reuse.
 require_assert_server() {
 	local prefix pgtap
 	require_postgres

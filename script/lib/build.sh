@@ -1,7 +1,7 @@
-# Builds the sources and what tests need of other people's; sourced, not run.
+# Builds the sources and third-party software for tests; sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
-# The names of the sources: what is not ignored.
+# Print the names of the source files, that is, files that are not ignored.
 list_sources() {
 	if [ -e .git ] && command -v git > /dev/null; then
 		git -c safe.directory="*" -c core.quotePath=off ls-files --cached \
@@ -14,7 +14,7 @@ list_sources() {
 	done
 }
 
-# The sources as a tar archive.
+# Write the sources as a tar archive.
 sources() {
 	list_sources | tar -c -f - -T -
 }
@@ -27,8 +27,8 @@ copy_sources() {
 	[ "$(id -u)" != 0 ] || chown -R "$user" "$work/source"
 }
 
-# Make in a directory of $work/source, as the unprivileged user, with the compiler
-# in CC if it is set.
+# Run make in a directory of $work/source, as the unprivileged user, with the
+# compiler in CC if it is set.
 make_source() {
 	local directory=$1
 	shift
@@ -36,8 +36,8 @@ make_source() {
 		${CC:+CC="$CC"} "$@"
 }
 
-# COPT for a build in which warnings are errors.  Clang warns of options and
-# attributes that PostgreSQL has for gcc.
+# Print COPT for a build in which warnings are errors.  Clang warns about
+# options and attributes that PostgreSQL uses for gcc.
 strict() {
 	local flags=-Werror
 	if "$compiler" --version | grep -q clang; then
@@ -47,7 +47,7 @@ strict() {
 	echo "$flags"
 }
 
-# Install what was built there, as root unless PostgreSQL's directories are ours.
+# Install the build, as root unless we may write to PostgreSQL's directories.
 install_source() {
 	local directory=$1 as=as_root
 	shift
@@ -56,21 +56,21 @@ install_source() {
 		${CC:+CC="$CC"} install "$@" > /dev/null
 }
 
-# Build in $work/source, warnings being errors, and install.  Arguments go to
-# make.
+# Build in $work/source, treating warnings as errors, and install.  Arguments
+# are passed to make.
 build_and_install() {
 	make_source . -j "$(getconf _NPROCESSORS_ONLN)" COPT="$(strict)" "$@"
 	install_source . "$@"
 }
 
-# The same for the extension that uses ours, against the installed header.
+# The same for the test module that uses our C API, with the installed header.
 build_and_install_flag_user() {
 	make_source test/modules/flag_user COPT="$(strict)" "$@"
 	install_source test/modules/flag_user "$@"
 }
 
-# Install what the named clients in $work/source/clients need, by their locks,
-# and Node.js, unless it is there.
+# Install the dependencies of the named clients in $work/source/clients, as
+# locked, and Node.js unless it is installed.
 install_clients() {
 	local client
 	require node=nodejs npm curl
@@ -80,8 +80,8 @@ install_clients() {
 	done
 }
 
-# Run tests with PostgreSQL's modules for them and the server in $work.
-# Arguments are prove's.
+# Run tests with PostgreSQL's test modules and the server in $work.  Arguments
+# are passed to prove.
 run_prove() {
 	(cd "$work/source" && as_user env PATH="$PATH" TESTDIR="$work" \
 		TESTDATADIR="$work/tmp_check" TESTLOGDIR="$work/tmp_check/log" \

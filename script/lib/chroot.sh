@@ -1,8 +1,8 @@
 # Runs commands in a chroot of a Debian release; sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/build.sh"
 
-# unpack_chroot ARCHIVE ROOT SOURCE: make ROOT of the archive, with the sources
-# in its directory SOURCE.
+# unpack_chroot ARCHIVE ROOT SOURCE: unpack the archive to ROOT, and the sources
+# to its directory SOURCE.
 unpack_chroot() {
 	as_root mkdir "$2"
 	as_root tar -x -C "$2" -f "$1" --exclude='./dev/*'
@@ -10,8 +10,8 @@ unpack_chroot() {
 	sources | as_root tar -x -f - -C "$2/$3"
 }
 
-# in_chroot ROOT [NAME=VALUE...] COMMAND: run it as root in a chroot, with a
-# fresh environment, and end all that it started.
+# in_chroot ROOT [NAME=VALUE...] COMMAND: run the command as root in a chroot,
+# with a clean environment, and terminate all processes that it started.
 in_chroot() {
 	as_root unshare --mount --pid --fork --kill-child bash -ec '
 		root=$1

@@ -1,5 +1,5 @@
-# coverage.pl PERCENT FILE...: print how many lines of C files, which were built
-# for it, have been run, and which not; fail under a percentage.
+# coverage.pl PERCENT FILE...: print how many lines of instrumented C files were
+# executed, and which were not; fail if they are less than PERCENT.
 
 use strict;
 use warnings;

@@ -1,7 +1,7 @@
 # Finds the commands that a script needs; sourced, not run.
 #
-# The rule: a command is looked for first.  Only if it is missing does a package
-# matter: it is installed where there is apt, and named everywhere else.
+# The rule: search for the command first.  If it is missing, install its package
+# if there is apt, else print the package's name and fail.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source_directory=$PWD
@@ -18,8 +18,8 @@ has_apt() {
 	command -v apt-get > /dev/null && command -v dpkg-query > /dev/null
 }
 
-# Is a command, a file (/...), a header (*.h) or a Perl module (with colons)
-# there?  Some commands for everybody are in the directories for root.
+# Return whether a command, a file (/...), a header (*.h) or a Perl module (with
+# colons) is installed.  Some commands are only in root's directories.
 is_there() {
 	case $1 in
 	*::*) perl "-M$1" -e 1 2> /dev/null ;;
@@ -29,8 +29,8 @@ is_there() {
 	esac
 }
 
-# require THING[=PACKAGE]...: install the packages of those that are missing,
-# or name them and fail.  Debian's package has the thing's name by default.
+# require THING[=PACKAGE]...: install the packages of missing things, or print
+# their names and fail.  By default, the package has the name of the thing.
 require() {
 	local argument packages=''
 	for argument; do
@@ -49,7 +49,7 @@ require() {
 	done
 }
 
-# Install Debian's packages of these names.
+# Install these Debian packages.
 install_packages() {
 	say "installing $*"
 	update_apt
@@ -62,7 +62,7 @@ update_apt() {
 	apt_is_up_to_date=yes
 }
 
-# Where this machine gets its distribution's packages from.
+# Print the mirror from which this machine gets its packages.
 mirror() {
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
 		grep -v security | head -n 1

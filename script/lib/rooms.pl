@@ -1,5 +1,5 @@
-# rooms.pl DIRECTORY: what script/check rooms prints, for a directory of sources
-# and the object files beside them.
+# rooms.pl DIRECTORY: the output of script/check rooms for a directory of
+# sources and their object files.
 
 use strict;
 use warnings;
@@ -18,14 +18,14 @@ sub slurp
 	return <$handle>;
 }
 
-# The folder of a source file; that of files in the directory itself is ".".
+# Return the folder of a source file, "." for files in the directory itself.
 sub folder
 {
 	my ($file) = @_;
 	return $file =~ m{^(.*)/} ? $1 : '.';
 }
 
-# Where the folders are: 1 is the lowest floor.
+# The floor of each folder; 1 is the lowest.
 my %floor;
 my @lines = -e "$src/FLOORS" ? map { s/#.*//r } split /\n/, slurp("$src/FLOORS") : '.';
 @lines = reverse grep { /\S/ } @lines;
@@ -46,7 +46,7 @@ $floor{$_} //= 0 for keys %seen;
 my %lines = map { $_ => slurp("$src/$_") =~ tr/\n// } @files;
 push @faults, "$_ has $lines{$_} lines" for grep { $lines{$_} > $max_lines } @files;
 
-# Symbols: who defines them, who needs them.
+# Symbols, with the files that define and use them.
 my @sources = grep { /\.c$/ } @files;
 my (%definer, %needed);
 for my $file (@sources)
@@ -71,8 +71,8 @@ for my $file (@sources)
 }
 die "no file uses another: nm said nothing\n" unless %uses;
 
-# A fault, if the arrow from a file to another leads to another folder that is
-# not below.
+# An arrow from one file to another is a fault if it leads to a different folder
+# that is not below.
 sub misdirection
 {
 	my ($from, $to) = map { folder($_) } @_;
@@ -92,7 +92,7 @@ for my $file (@sources)
 	}
 }
 
-# Headers: a file is included by its name alone, or from its folder.
+# Headers are included by their names alone, or with their folder.
 my %header;
 for my $file (grep { /\.h$/ } @files)
 {
@@ -111,14 +111,14 @@ for my $file (@files)
 	}
 }
 
-# Headers that include functions besides types, which is told and no fault.
+# Headers that include functions besides types are reported, but not faults.
 my %has_functions = map { $_ => 1 } grep { /\.h$/ && slurp("$src/$_") =~ /^extern [^;]*\(/m } @files;
 my @broad = grep { $has_functions{ (split)[2] } } map {
 	my $file = $_;
 	map { "$file includes $_" } sort keys %{ $included{$file} // {} }
 } grep { /\.h$/ } @files;
 
-# Groups of files each of which reaches all others of it (Tarjan).
+# Groups of files in which every file reaches all others (Tarjan).
 sub cycles
 {
 	my ($edges) = @_;

@@ -1,4 +1,4 @@
-# Finds PostgreSQL, and runs a server of our own; sourced, not run.
+# Finds PostgreSQL, and runs a private server; sourced, not run.
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
 # PostgreSQL's server and initdb refuse to run as root.
@@ -12,9 +12,9 @@ as_user() {
 	if [ "$(id -u)" = 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
 }
 
-# Find PostgreSQL, and what is needed to build for it: the one whose pg_config
-# is in PG_CONFIG, else the distribution's, else the one in PATH.  Sets
-# PG_CONFIG, major, bindir, and pgxs, the directory of PGXS's files.
+# Find PostgreSQL and the tools to build for it: the one whose pg_config is in
+# PG_CONFIG, else the distribution's, else the one in PATH.  Sets PG_CONFIG,
+# major, bindir, and pgxs, the directory of PGXS.
 require_postgres() {
 	if [ -z "${PG_CONFIG:-}" ] && has_apt; then
 		[ -n "$(apt-cache search --names-only '^postgresql$')" ] || update_apt
@@ -44,8 +44,8 @@ require_postgres() {
 	PATH=$bindir:$PATH
 }
 
-# Make a directory of our own, which is gone when the script ends, however it
-# does, and the server in it with it.  Sets work.
+# Make a private directory, which is removed with its server when the script
+# ends for any reason.  Sets work.
 make_work_directory() {
 	work=$(mktemp -d /tmp/instance_features.XXXXXX)
 	trap clean_up EXIT
@@ -63,8 +63,8 @@ clean_up() {
 	rm -rf "$work" 2> /dev/null || as_root rm -rf "$work"
 }
 
-# Start a server in $work for superuser postgres, reached only by a socket
-# there.  Arguments are settings; server_env may have an environment for it.
+# Start a server in $work with superuser postgres, which listens only on a socket
+# there.  Arguments are settings; server_env may have its environment.
 start_server() {
 	(cd "$work" && as_user "$bindir/initdb" -D "$work/data" -U postgres \
 		--auth=trust --encoding=UTF8 --locale=C --no-sync > "$work/initdb.log")
@@ -78,7 +78,7 @@ start_server() {
 	unset PGSERVICE PGOPTIONS PGPASSWORD
 }
 
-# End it in peace, so that every process of it does all that it does at its end.
+# Stop the server so that its processes exit normally.
 stop_server() {
 	as_user "$bindir/pg_ctl" stop -D "$work/data" -m fast -s
 }

@@ -1,5 +1,5 @@
-# style.pl: look at the files whose names are read from standard input, and print
-# the lines that are not as .editorconfig says.
+# style.pl: read names of files from standard input, and print the lines that
+# violate .editorconfig.
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ sub fault
 	$faults++;
 }
 
-# The pattern of a section as a regular expression.
+# Convert the pattern of a section to a regular expression.
 sub pattern
 {
 	my ($glob) = @_;
@@ -79,10 +79,10 @@ sub look
 		{
 			my $width = 0;
 			$width = $_ eq "\t" ? 4 * int($width / 4) + 4 : $width + 1 for split //, $line;
-			# A message is one string, so that it can be searched for.
+			# Messages are not split, so that they can be searched for.
 			fault("$at it has $width columns") if $max ne 'unset' && $width > $max && $line !~ /"/;
 		}
-		# What a script gives to another program is in the other's style.
+		# Input for another program follows that program's style.
 		if (defined $here)
 		{
 			undef $here if $line =~ /^\s*$here$/;
