@@ -26,7 +26,6 @@ typedef struct ServiceStatus
 extern ServiceStatus error_service_status(int sqlstate);
 extern bool error_must_propagate(int sqlstate);
 
-
 extern char *error_clip_name(const char *name, int len);
 
 pg_noreturn extern void report_scope_not_found(const ScopeName *name);
