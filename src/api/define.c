@@ -31,8 +31,6 @@ enum_argument(FunctionCallInfo fcinfo, int argno)
 											PG_GETARG_DATUM(argno)));
 }
 
-#define DEFAULT_VALUE "default value"
-#define ALLOWED_VALUES "allowed values"
 
 /*
  * define_feature(feature, default_value, description, json_name, value_type,

@@ -66,7 +66,7 @@ push_details(JsonbBuilder *state, const FeatureDetails *details)
 	push_jsonb(state, WJB_BEGIN_OBJECT, NULL);
 	push_string_field(state, "sequence",
 					  psprintf("%lld", (long long) details->sequence));
-	if (details->change_date != NO_DATE)
+	if (timeformat_is_rfc3339(details->change_date))
 	{
 		StringInfoData date;
 

@@ -337,7 +337,7 @@ SELECT 'UPDATE instance_features.' || unnest(ARRAY[
     $$scope SET sequence = 9223372036854775806$$,
     $$scope SET purged_to = 9223372036854775807$$,
     $$scope SET purged_to = -9223372036854775808$$,
-    $$scope SET change_date = '294276-12-31Z', creation_date = '4714-11-24 00:00Z BC'$$,
+    $$scope SET change_date = '9999-12-31Z', creation_date = '0001-01-01 00:00Z'$$,
     $$scope SET owner = '?"gone"'$$,
     $$setting SET sequence = -9223372036854775808, change_date = '-infinity'$$,
     $$setting SET sequence = 9223372036854775807, change_date = 'infinity'$$,
