@@ -36,9 +36,9 @@
  *										extension is not installed in the
  *										database
  *		no_data_found (P0002)			the instance does not exist
- *		invalid_parameter_value (22023)	the key is NULL or too long, the id is
- *										empty or too long, or the feature is
- *										not boolean
+ *		invalid_parameter_value (22023)	the key is NULL (or, in resolve(), too
+ *										long), the id is empty or too long, or
+ *										the feature is not boolean
  * If missing_ok is true, the functions return false instead of raising the
  * first two.
  *

@@ -94,7 +94,7 @@ tables_oid(FeatureTable table)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("table \"%s.%s\" of extension \"%s\" does not exist",
 					EXTENSION_SCHEMA, tableshape_name(table), EXTENSION_NAME),
-			 errhint("Give the schema and the table their names back.")));
+			 errhint("Restore the names of the schema and the table.")));
 }
 
 /*
