@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/errors.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/change.h"
@@ -270,9 +271,13 @@ unset_everywhere(char *key, List *scopes)
 	foreach(lc, scopes)
 	{
 		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);
+		const ScopeName *name = lfirst(lc);
+		FeatureDetails details;
 
-		(void) change_scope(lfirst(lc), PERMISSION_SYSTEM_DELETE,
-							LockWaitError, plan_unset, key);
+		/* Direct DML may have left a setting of a scope that does not exist. */
+		if (!change_try_scope(name, PERMISSION_SYSTEM_DELETE, LockWaitError,
+							  plan_unset, key, &details))
+			report_rows_without_scope(name);
 		MemoryContextSwitchTo(caller_cxt);
 		MemoryContextReset(scope_cxt);
 	}
