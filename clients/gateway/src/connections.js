@@ -1,6 +1,13 @@
 // The connections of a listener.  The rule: what a peer that we do not know can
 // keep has a bound in number and in time.
 
+// An error keeps the objects of its stack trace until that is made into text.  In
+// node:http2 these have, in the end, the error's session, with settings that the
+// peer did not acknowledge, and nothing of it would ever be freed.
+function releaseFrames(error) {
+  return String(error?.stack);
+}
+
 /**
  * Bound the connections of a server, HTTP/1.1 or HTTP/2.  If there are too many,
  * an idle one makes room, else the new one goes.
@@ -25,7 +32,7 @@ export function boundConnections(server, { connections }) {
       if (victim === socket) return;
     }
     sockets.set(socket, 0);
-    socket.on('error', () => {});
+    socket.on('error', releaseFrames);
     socket.once('close', () => sockets.delete(socket));
   });
 
@@ -83,13 +90,16 @@ export function superviseSessions(server, connections, { requestTimeoutMs, idleT
     session.on('stream', (stream) => {
       if (streams++ === 0) clearTimeout(timer);
       connections.count(socket, 1);
-      stream.on('error', () => {});
+      stream.on('error', releaseFrames);
       stream.once('close', () => {
         connections.count(socket, -1);
         if (--streams === 0 && !session.destroyed) idleFor(idleTimeoutMs);
       });
     });
-    session.on('error', end);
+    session.on('error', (error) => {
+      releaseFrames(error);
+      end();
+    });
     session.on('close', () => {
       clearTimeout(timer);
       sessions.delete(session);
@@ -97,6 +107,6 @@ export function superviseSessions(server, connections, { requestTimeoutMs, idleT
     });
     socket.on('close', () => session.destroy());
   });
-  server.on('sessionError', () => {});
+  server.on('sessionError', releaseFrames);
   return sessions;
 }

@@ -25,8 +25,9 @@ import { FRAME, PREFACE, envelope, frame, headerBlock, request, until } from './
 
 const SECRET = 'a secret that is none: the tests of the gateway have it';
 const IN_FLIGHT = 50;
-/** How long a case waits for more, when nothing comes. */
-const SILENCE_MS = 150;
+/** How long a case waits for an answer, and for more of it. */
+const ANSWER_MS = 2000;
+const SILENCE_MS = 50;
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 function randomOf(seed, number) {
@@ -181,14 +182,16 @@ function send(port, { bytes, end, leave }) {
       if (leave) setImmediate(() => socket.destroy());
     });
     // What has come while we were busy is read before it is decided.
-    let heard = 0;
     let known = -1;
-    socket.setTimeout(SILENCE_MS, () => setImmediate(() => {
-      if (heard === known) socket.destroy();
-      known = heard;
-      socket.setTimeout(SILENCE_MS / 3);
+    socket.setTimeout(ANSWER_MS).on('timeout', () => setImmediate(() => {
+      if (chunks.length === known || chunks.length === 0) socket.destroy();
+      known = chunks.length;
+      socket.setTimeout(SILENCE_MS);
     }));
-    socket.on('data', (chunk) => { chunks.push(chunk); heard++; }).on('error', () => {}).on('close', () => resolve(Buffer.concat(chunks)));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      socket.setTimeout(SILENCE_MS);
+    }).on('error', () => {}).on('close', () => resolve(Buffer.concat(chunks)));
   });
 }
 
