@@ -50,3 +50,20 @@ CREATE FUNCTION pg_temp.try(query text)
 RETURNS text
 LANGUAGE sql
 AS 'SELECT pg_temp.try_as(NULL, query)';
+
+-- "ok" if a role (we, if null) may run a command, or the SQLSTATE of the error.
+CREATE FUNCTION pg_temp.run_as(role name, command text)
+RETURNS text
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF role IS NOT NULL THEN
+        PERFORM set_config('role', role, true);
+    END IF;
+    EXECUTE command;
+    PERFORM set_config('role', 'none', true);
+    RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END;
+$$;

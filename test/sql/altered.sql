@@ -167,7 +167,8 @@ SELECT cmp_ok((SELECT loads FROM instance_features_stats()) - :before, '<=', 1::
     'calls are answered from the cache when the triggers are as they were');
 
 -- The composite and enum types of results.
-SELECT is(pg_temp.after(change), expected, 'what returns the type is refused after ' || change)
+SELECT is(pg_temp.after(change), expected,
+    'every function that returns the type is refused after ' || change)
 FROM (VALUES
     ('ALTER TYPE feature_details ALTER ATTRIBUTE sequence TYPE text', :'details_refused'),
     ('ALTER TYPE feature_details ALTER ATTRIBUTE sequence TYPE name', :'details_refused'),
@@ -323,7 +324,7 @@ FROM unnest(ARRAY['ALTER TABLE instance_features.setting RENAME COLUMN value TO 
 SELECT matches(pg_temp.after(format('ALTER TABLE instance_features.%1$s ALTER COLUMN %2$s
         DROP NOT NULL; UPDATE instance_features.%1$s SET %2$s = NULL', split_part(c, '.', 1),
         split_part(c, '.', 2))), '^(400: feature_service; )?55000: [a-z_ ]*$',
-    format('what reads it is refused if column %s is null', c))
+    format('every function that reads column %s is refused if it is null', c))
 FROM unnest(ARRAY['setting.value', 'setting.sequence', 'setting.change_date', 'event.editor',
     'event.event_type', 'event.creation_date', 'feature.default_value', 'feature.stage',
     'feature.value_type']) c;
@@ -407,7 +408,8 @@ SELECT matches(answer,
     '(: )?[a-z_ ]*(; )?)+)$',
     'every error is a clean one after ' || regexp_replace(change, '\s+', ' ', 'g'))
 FROM outcome ORDER BY n;
-SELECT is(answer, expected, 'what cannot be right is refused after ' || change)
+SELECT is(answer, expected, 'every function that reads what was altered is refused after '
+    || change)
 FROM outcome JOIN (VALUES
     ('UPDATE instance_features.scope SET sequence = 9223372036854775807',
         '400: feature_service; 55000: apply_features drop_feature reset_instance_features'

@@ -17,23 +17,6 @@ GRANT CREATE ON DATABASE :"database" TO "ten'ant";
 CREATE SCHEMA "of the ten.ant" AUTHORIZATION "ten'ant";
 CREATE SCHEMA "a""b; DROP" AUTHORIZATION "ten'ant";
 
--- Run a command as a role, as ourselves if it is null: "ok", or the SQLSTATE.
-CREATE FUNCTION pg_temp.run_as(role name, command text)
-RETURNS text
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF role IS NOT NULL THEN
-        PERFORM set_config('role', role, true);
-    END IF;
-    EXECUTE command;
-    PERFORM set_config('role', 'none', true);
-    RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE;
-END;
-$$;
-
 -- The members that have an owner, their owners and access control lists; of a
 -- type that is an array or a table's row, PostgreSQL takes care.
 CREATE VIEW pg_temp.member AS
@@ -381,7 +364,8 @@ SELECT is_empty($$
             split_part(split_part(identity, '(', 1), '.', 2) || '(' IN command) > 0)$$,
     'every function is among those that the owner of the database calls');
 SELECT is(pg_temp.run_as(:'landlord', command), 'ok',
-    'the owner of the database may: ' || regexp_replace(command, '\s+', ' ', 'g')) FROM allowed ORDER BY n;
+    'the owner of the database may: ' || regexp_replace(command, '\s+', ' ', 'g'))
+FROM allowed ORDER BY n;
 ALTER EXTENSION instance_features DROP FUNCTION public.mine();
 SELECT is_empty($$SELECT * FROM check_instance_features()
         WHERE problem !~ '^(sequence|event|setting)'$$,
