@@ -5,7 +5,11 @@
 -- dropped when the extension is there, which fails if anything depends on them.
 CREATE ROLE "regress database owner";
 CREATE ROLE regress_poisoner;
-DO $$BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO "regress database owner"', current_database()); END$$;
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I OWNER TO "regress database owner"', current_database());
+END
+$$;
 GRANT CREATE ON SCHEMA public TO regress_poisoner;
 SET LOCAL ROLE regress_poisoner;
 CREATE FUNCTION public.poison(oid, regclass) RETURNS boolean LANGUAGE plpgsql
