@@ -13,4 +13,4 @@ copy_sources
 build_and_install
 start_server debug_discard_caches=1
 createdb test
-run_prove test/sql/visibility.sql test/sql/get.sql test/sql/set.sql
+run_prove test/sql/visibility.sql test/sql/read.sql test/sql/write.sql

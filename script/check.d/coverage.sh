@@ -1,6 +1,6 @@
 # How many lines of the sources the tests reach, by file and in all, and which ones
 # they do not.  Fails if a test fails, or under 90 %.  The arguments may name tests,
-# such as test/sql/get.sql; by default all are run but those of the clients.
+# such as test/sql/read.sql; by default all are run but those of the clients.
 
 require_postgres
 require gcc gcov=gcc pg_prove=libtap-parser-sourcehandler-pgtap-perl \
