@@ -1,5 +1,6 @@
-# Fails if a file violates .editorconfig, or if script/format would change a C
-# source and has the right version of its tool.
+# Fails if a file violates .editorconfig, if the name of an SQL test is not a
+# sentence, or if script/format would change a C source and has the right version
+# of its tool.
 
 say "style"
 require perl

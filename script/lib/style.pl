@@ -1,5 +1,5 @@
 # style.pl: read names of files from standard input, and print the lines that
-# violate .editorconfig.
+# violate .editorconfig, and the names of SQL tests that are not sentences.
 
 use strict;
 use warnings;
@@ -69,6 +69,8 @@ sub look
 	fault("$name: it has carriage returns") if $is->('end_of_line', 'lf') && $text =~ /\r/;
 	fault("$name: the last line has no end") if $is->('insert_final_newline', 'true') && $text !~ /\n\z/;
 
+	look_at_test_names($name, $text) if $name =~ m{^expected/\w+\.out$};
+
 	my ($here, $number, $before, %steps) = (undef, 0, 0);
 	for my $line (split /\n/, $text)
 	{
@@ -79,8 +81,9 @@ sub look
 		{
 			my $width = 0;
 			$width = $_ eq "\t" ? 4 * int($width / 4) + 4 : $width + 1 for split //, $line;
-			# Messages are not split, so that they can be searched for.
-			fault("$at it has $width columns") if $max ne 'unset' && $width > $max && $line !~ /"/;
+			# Messages are not split in C, so that they can be searched for.
+			my $is_message = $name =~ /\.[ch]$/ && $line =~ /"/;
+			fault("$at it has $width columns") if $max ne 'unset' && $width > $max && !$is_message;
 		}
 		# Input for another program follows that program's style.
 		if (defined $here)
@@ -99,6 +102,21 @@ sub look
 	return unless $is->('indent_style', 'space') && ($style->{indent_size} // 'unset') ne 'unset';
 	my ($step) = sort { $steps{$b} <=> $steps{$a} || $a <=> $b } keys %steps or return;
 	fault("$name: it is indented by $step") if $steps{$step} >= 5 && $step != $style->{indent_size};
+}
+
+# The name of a test must make sense in a list of failures, without the line
+# before it: it has three words or more, and does not begin by joining them to
+# something else.
+sub look_at_test_names
+{
+	my ($name, $text) = @_;
+	my $joining = qr/also|and|but|neither|nor|or|so|that|then|unless|which|who|whose|yet/;
+	while ($text =~ /^(?:not )?ok (\d+)(?: - (.*))?$/mg)
+	{
+		my ($test, $sentence) = ("$name: test $1:", $2 // '');
+		fault("$test it has fewer than three words") if (() = $sentence =~ /\S+/g) < 3;
+		fault("$test it begins with \"$1\"") if $sentence =~ /^($joining)\b/i;
+	}
 }
 
 print "$count files, $faults faults\n";
