@@ -87,5 +87,14 @@ SELECT matches(pg_temp.try(
     $$SELECT set_instance_features(jsonb_build_object(repeat('zy', 200), true), 'i1')$$),
     '^57014 \|', 'looking for a name like an unknown one can be cancelled');
 SET LOCAL statement_timeout = 0;
+-- A setting of an instance that does not exist, as direct DML may leave it.
+INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
+VALUES ('orphaned', 'orphaned', 'boolean', 'false');
+INSERT INTO instance_features.setting
+VALUES ('instance', '', 'nowhere', 'orphaned', 'true', 1, now());
+SELECT matches(pg_temp.try($$SELECT drop_feature('orphaned', cascade => true)$$),
+    '^55000 \| instance "nowhere" has settings or events, but no row in table',
+    'drop_feature() names the setting of an instance that does not exist, and how to clear it');
+
 SELECT * FROM finish();
 ROLLBACK;
