@@ -80,7 +80,7 @@ ok(length($_) >= 1 && length($_) <= 255 && !/[\/\\\x00-\x1f]/, "\"$_\" is a tag"
 like($meta->{'meta-spec'}{url}, qr{^https?://}, 'the specification has a URL');
 is($meta->{release_status} // 'stable', 'stable', 'the release is stable');
 
-# Every file of the sources has a place in the README or CONTRIBUTING.md.
+# Every script has a place in the README or CONTRIBUTING.md.
 my $text = slurp('README.md') . slurp('CONTRIBUTING.md');
 like($text, qr/\Q$_\E/, "$_ is mentioned") for grep { !/\.sql$/ } glob 'script/test* script/demo* script/check script/format script/package-deb bench/run*';
 

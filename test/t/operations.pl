@@ -325,6 +325,7 @@ is(sqlstate($production, 'managed', 'stranger', q{SELECT features.feature_enable
 $heading = 'Housekeeping';
 sql_ok($heading, $production, 'app', 'app_owner', 'events are purged');
 sql_ok($heading, $production, 'app', 'app_owner', 'all is well');
+sql_ok($heading, $production, 'app', 'postgres', 'an index is made anew');
 
 $heading = 'Uninstalling';
 $reader = Session->new($production, dbname => 'app_copy');
@@ -337,6 +338,17 @@ sql_ok($heading, $production, 'app_copy', 'app_owner', 'the role that created th
 like($reader->query(q{SELECT feature_enabled('login_default_org', 'acme')}), qr/does not exist/, "$heading: an open session does not find it");
 $reader->quit;
 is($production->safe_psql('app_copy', q{SELECT count(*) FROM pg_namespace WHERE nspname = 'instance_features'}), '0', "$heading: nothing is left");
+
+# Settings outlive the extension as the page says of versions before 2.0.
+$heading = 'From version 1';
+$production->safe_psql('app', q{
+	SELECT drop_feature('theme', true), create_instance('it''s "a" $b');
+	SELECT set_instance_features('{"loginDefaultOrg": false}', 'it''s "a" $b'), set_system_features('{"userSchema": true}')});
+my $settings = $production->safe_psql('app', 'SELECT export_features()');
+like($settings, qr/"acme": \{"/, "$heading: an instance has settings");
+my $upgrade = shell_ok($heading, $production, 'postgres', 'the extension is created anew');
+like($upgrade, qr/^DROP EXTENSION\nCREATE EXTENSION$/m, "$heading: the extension was dropped before");
+is($production->safe_psql('app', 'SELECT export_features()'), $settings, "$heading: the settings are applied to the new one");
 $production->stop;
 
 is(join("\n", map { "$_->{heading}: $_->{code}" } grep { !$_->{used} } @examples), '', 'every example of the page was run');
