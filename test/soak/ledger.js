@@ -1,7 +1,8 @@
-// What was promised, and by when: the settings that were acknowledged, who may be
-// excused by what happens to servers and networks, and what broke a promise.
+// The settings that were acknowledged, the troubles of servers and networks that
+// excuse an answer, and the promises that were broken.
 
-const WINDOW = 5;
+/** How many of a kind are told in full. */
+const TOLD = 5;
 
 export const now = () => performance.now();
 
@@ -26,7 +27,7 @@ export class Violations {
     if (!this.kinds.has(kind)) this.kinds.set(kind, { count: 0, first: [] });
     const found = this.kinds.get(kind);
     found.count++;
-    if (found.first.length < WINDOW) {
+    if (found.first.length < TOLD) {
       found.first.push(detail);
       process.stdout.write(`VIOLATION at ${(now() / 1000).toFixed(1)} s: ${kind}: ${detail}\n`);
     }
@@ -104,6 +105,7 @@ export class Tenant {
       else if (feature === 'counter' && Number(event.sequence) !== sequence) problems.push(`${this.id}: ${value} was acknowledged as ${sequence}, the history has it as ${event.sequence}`);
       else if (feature === 'counter' && event.editor !== role) problems.push(`wrong role: ${this.id}: ${value} was set by ${role}, the history says ${event.editor}`);
     }
+    for (const { feature, value, editor } of history) if (feature !== 'tenant_name' && editor !== this.owner && editor !== 'landlord') problems.push(`wrong role: ${this.id}: ${feature} ${value} was set by ${editor}`);
     for (const event of history) if (event.feature === 'counter' && this.refused.has(event.value)) problems.push(`${this.id}: ${event.value} was refused, and is in the history`);
     return problems;
   }

@@ -1,5 +1,5 @@
-// A provider that reads some instances, and the one that comes and goes, and is
-// asked for them again and again.
+// A provider that is asked again and again for some instances, and for the one that
+// comes and goes.
 
 import { open } from '../../clients/openfeature/test/support.js';
 import { now } from './ledger.js';

@@ -3,9 +3,9 @@
 //
 //	MINUTES=10 SEED=1 PG_BINDIR=... node test/soak/soak.js
 //
-// The promises that are checked all the time are in clients.js and observer.js,
-// what was promised to whom in ledger.js.  SEED repeats who does what, not when.
-// ONLY=promotion has nothing happen but what begins with that.
+// clients.js and observer.js check every answer, ledger.js keeps what they compare
+// it with.  SEED repeats who does what, not when.  ONLY=promotion has nothing happen
+// but what begins with that.  KEEP=1 leaves the directory with the logs behind.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ const OBSERVERS = { primary: 10, standby: 2 };
 const TENANTS = 12;
 const POOL_SIZE = 10;
 const STATEMENT_MS = 3000;
-const CONNECT_MS = 3000;
+const CONNECT_MS = 5000;
 
 /** How long an OpenFeature provider takes to tell STALE, by its README. */
 const STALE_MS = 7000;
@@ -231,7 +231,7 @@ async function main() {
     return restored;
   }
 
-  /** What the providers on a path do after trouble that was over at a time. */
+  /** Wait until the providers tell the truth after trouble that was over at a time. */
   async function recovered(what, restored) {
     const acked = new Map(tenants.map((tenant) => [tenant, tenant.last]));
     await Promise.all(direct.map((observer) => until(() => observer.isTrue(acked), 'the truth', 60000).then(() => {
@@ -253,15 +253,15 @@ async function main() {
       await told;
       network.restore();
     });
-    await recovered(`a network that could ${mode}`, restored);
+    await recovered(`network that could ${mode}`, restored);
   }
 
   const restart = (mode) => cluster.exclusively(async () => {
-    const restored = await during(['gateway', 'primary', 'standby'], async () => {
-      await cluster.restart(mode);
-      await cluster.standbyFollows();
-    });
-    await recovered(`a ${mode} restart`, restored);
+    const endStandby = weather.begin('standby');
+    const restored = await during(['gateway', 'primary'], () => cluster.restart(mode));
+    await recovered(`${mode} restart`, restored);
+    await cluster.standbyFollows();
+    endStandby();
   });
 
   const failOver = (away) => cluster.exclusively(async () => {
@@ -277,7 +277,7 @@ async function main() {
       soak.promotions++;
       network.leadTo(Cluster.socketOf(cluster.primary));
     });
-    await recovered('a promotion', restored);
+    await recovered('promotion', restored);
     await cluster.addStandby();
     standbyNetwork.leadTo(Cluster.socketOf(cluster.standby));
     endStandby();
@@ -396,12 +396,21 @@ async function main() {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { cleanUp().then(() => process.exit(130)); });
+// No server is left behind, either.
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error) => {
+    process.stdout.write(`${error?.stack ?? error}\n`);
+    cleanUp().then(() => process.exit(1));
+  });
+}
+
 async function cleanUp() {
   soak.stopping = true;
   soak.gateway?.program.kill('SIGKILL');
   await cluster.stop();
   if (!process.env.KEEP) rmSync(directory, { recursive: true, force: true });
 }
+
 try {
   await main();
 } catch (error) {
