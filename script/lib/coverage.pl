@@ -4,8 +4,8 @@
 use strict;
 use warnings;
 
-my ($minimum, @files) = @ARGV;
-my ($lines, $run) = (0, 0);
+my ($minimum,    @files) = @ARGV;
+my ($lines,      $run)   = (0, 0);
 my (%line_count, %run_count, @missed);
 
 for my $file (sort @files)
@@ -14,7 +14,8 @@ for my $file (sort @files)
 	my ($ours, $function) = (0, '');
 	my ($first, $last, $where);
 	my $flush = sub {
-		push @missed, sprintf '%s:%s  %s', $file, $first == $last ? $first : "$first-$last", $where if $first;
+		push @missed, sprintf '%s:%s  %s', $file, $first == $last ? $first : "$first-$last", $where
+		  if $first;
 		undef $first;
 	};
 	open my $gcov, '-|', 'gcov', '--stdout', '--object-file', $object, $file or die "gcov: $!\n";
@@ -22,9 +23,9 @@ for my $file (sort @files)
 	{
 		my ($count, $number, $code) = /^\s*([^:]+):\s*(\d+):(.*)/ or next;
 		$ours = $1 eq $file if $number == 0 && $code =~ /^Source:(.*)/;
-		next if !$ours || $number == 0;
+		next               if !$ours || $number == 0;
 		$function = "$1()" if $code =~ /^([A-Za-z_]\w*)\(/;
-		next if $count eq '-';
+		next               if $count eq '-';
 		$line_count{$file}++;
 		if ($count =~ /^[#=]/)
 		{
@@ -43,12 +44,14 @@ for my $file (sort @files)
 	die "nothing is known of $file\n" unless $line_count{$file};
 	$run_count{$file} //= 0;
 	$lines += $line_count{$file};
-	$run += $run_count{$file};
+	$run   += $run_count{$file};
 }
 
 print "lines that no test reaches:\n", map { "    $_\n" } @missed;
 printf "\n%-32s %6s %6s %7s\n", 'file', 'lines', 'run', '%';
-printf "%-32s %6d %6d %7.1f\n", $_, $line_count{$_}, $run_count{$_}, 100 * $run_count{$_} / $line_count{$_} for sort keys %line_count;
+printf "%-32s %6d %6d %7.1f\n", $_, $line_count{$_}, $run_count{$_},
+  100 * $run_count{$_} / $line_count{$_}
+  for sort keys %line_count;
 printf "%-32s %6d %6d %7.1f\n", 'all', $lines, $run, 100 * $run / $lines;
 if (100 * $run / $lines < $minimum)
 {

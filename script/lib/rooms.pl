@@ -38,7 +38,7 @@ my @files;
 find({ no_chdir => 1, wanted => sub { push @files, s{^\Q$src\E/}{}r if /\.[ch]$/ } }, $src);
 @files = sort @files;
 my %seen = map { folder($_) => 1 } @files;
-push @faults, "$_/ is not in FLOORS" for grep { !$floor{$_} } sort keys %seen;
+push @faults, "$_/ is not in FLOORS"                for grep { !$floor{$_} } sort keys %seen;
 push @faults, "FLOORS names $_, which has no files" for grep { !$seen{$_} } sort keys %floor;
 $floor{$_} //= 0 for keys %seen;
 
@@ -56,8 +56,8 @@ for my $file (@sources)
 	for (split /\n/, `nm -g $object`)
 	{
 		my ($type, $symbol) = /(\S) (\S+)$/ or next;
-		if ($type eq 'U') { $needed{$file}{$symbol} = 1 }
-		else { $definer{$symbol} = $file }
+		if   ($type eq 'U') { $needed{$file}{$symbol} = 1 }
+		else                { $definer{$symbol}       = $file }
 	}
 }
 my %uses;
@@ -96,7 +96,8 @@ for my $file (@sources)
 my %header;
 for my $file (grep { /\.h$/ } @files)
 {
-	push @faults, "$file and $header{$_} have one name" for grep { $header{$_} } $file =~ m{([^/]+)$};
+	push @faults, "$file and $header{$_} have one name"
+	  for grep { $header{$_} } $file =~ m{([^/]+)$};
 	$header{$_} = $file for $file, $file =~ m{([^/]+)$};
 }
 my %included;
@@ -112,7 +113,8 @@ for my $file (@files)
 }
 
 # Headers that include functions besides types are reported, but not faults.
-my %has_functions = map { $_ => 1 } grep { /\.h$/ && slurp("$src/$_") =~ /^extern [^;]*\(/m } @files;
+my %has_functions =
+  map { $_ => 1 } grep { /\.h$/ && slurp("$src/$_") =~ /^extern [^;]*\(/m } @files;
 my @broad = grep { $has_functions{ (split)[2] } } map {
 	my $file = $_;
 	map { "$file includes $_" } sort keys %{ $included{$file} // {} }
@@ -149,7 +151,8 @@ for my $cycle (@cycles)
 	push @faults, "files that use each other: @$cycle";
 	for my $file (@$cycle)
 	{
-		push @faults, "    $file uses $_: @{ $uses{$file}{$_} }" for grep { $in{$_} } sort keys %{ $uses{$file} };
+		push @faults, "    $file uses $_: @{ $uses{$file}{$_} }"
+		  for grep { $in{$_} } sort keys %{ $uses{$file} };
 	}
 }
 push @faults, "headers that include each other: @$_" for cycles(\%included);
@@ -158,9 +161,12 @@ printf "%-5s  %-30s %5s  %s\n", 'floor', 'file', 'lines', 'uses, with the number
 for my $file (sort { $floor{ folder($b) } <=> $floor{ folder($a) } || $a cmp $b } @sources)
 {
 	printf "%5d  %-30s %5d  %s\n", $floor{ folder($file) }, $file, $lines{$file},
-	  join ', ', map { sprintf '%s %d', $_, scalar @{ $uses{$file}{$_} } } sort keys %{ $uses{$file} // {} };
+	  join ', ',
+	  map { sprintf '%s %d', $_, scalar @{ $uses{$file}{$_} } } sort keys %{ $uses{$file} // {} };
 }
-printf "\n%d files, %d arrows: %d up, %d sideways, %d cycles\n", scalar @sources, $arrows, $misdirected{up}, $misdirected{sideways}, scalar @cycles;
-print scalar @broad, " times a header includes one that declares functions\n", map { "    $_\n" } @broad;
+printf "\n%d files, %d arrows: %d up, %d sideways, %d cycles\n", scalar @sources, $arrows,
+  $misdirected{up}, $misdirected{sideways}, scalar @cycles;
+print scalar @broad, " times a header includes one that declares functions\n",
+  map { "    $_\n" } @broad;
 print "$_\n" for @faults;
 exit(@faults ? 1 : 0);

@@ -20,13 +20,13 @@ sub pattern
 	while ($glob =~ /\G(\*\*|\*|\?|\{|\}|,|.)/g)
 	{
 		my $token = $1;
-		if ($token eq '**') { $regex .= '.*' }
-		elsif ($token eq '*') { $regex .= '[^/]*' }
-		elsif ($token eq '?') { $regex .= '[^/]' }
-		elsif ($token eq '{') { $regex .= '(?:'; $depth++ }
-		elsif ($token eq '}') { $regex .= ')'; $depth-- }
+		if    ($token eq '**')          { $regex .= '.*' }
+		elsif ($token eq '*')           { $regex .= '[^/]*' }
+		elsif ($token eq '?')           { $regex .= '[^/]' }
+		elsif ($token eq '{')           { $regex .= '(?:'; $depth++ }
+		elsif ($token eq '}')           { $regex .= ')';   $depth-- }
 		elsif ($token eq ',' && $depth) { $regex .= '|' }
-		else { $regex .= quotemeta $token }
+		else                            { $regex .= quotemeta $token }
 	}
 	return $glob =~ m{/} ? qr{^$regex$} : qr{(?:^|/)$regex$};
 }
@@ -36,9 +36,9 @@ open my $config, '<', '.editorconfig' or die ".editorconfig: $!\n";
 while (<$config>)
 {
 	next if /^\s*([#;]|$)/;
-	if (/^\[(.*)\]$/) { push @sections, { name => $1, pattern => pattern($1), set => {} } }
+	if    (/^\[(.*)\]$/) { push @sections, { name => $1, pattern => pattern($1), set => {} } }
 	elsif (/^(\w+)\s*=\s*(\S+)$/) { $sections[-1]{set}{$1} = $2 if @sections }
-	else { fault(".editorconfig:$.: not understood") }
+	else                          { fault(".editorconfig:$.: not understood") }
 }
 
 my $count = 0;
@@ -64,10 +64,11 @@ sub look
 	my $is = sub { ($style->{ $_[0] } // 'unset') eq $_[1] };
 	open my $handle, '<:raw', $name or die "$name: $!\n";
 	my $text = do { local $/; <$handle> };
-	return if $text eq '';
+	return                          if $text eq '';
 	fault("$name: it is not UTF-8") if $is->('charset', 'utf-8') && !utf8::decode(my $copy = $text);
 	fault("$name: it has carriage returns") if $is->('end_of_line', 'lf') && $text =~ /\r/;
-	fault("$name: the last line has no end") if $is->('insert_final_newline', 'true') && $text !~ /\n\z/;
+	fault("$name: the last line has no end")
+	  if $is->('insert_final_newline', 'true') && $text !~ /\n\z/;
 
 	look_at_test_names($name, $text) if $name =~ m{^expected/\w+\.out$};
 
@@ -76,7 +77,8 @@ sub look
 	{
 		$number++;
 		my $at = "$name:$number:";
-		fault("$at there is space at its end") if $is->('trim_trailing_whitespace', 'true') && $line =~ /[ \t]$/;
+		fault("$at there is space at its end")
+		  if $is->('trim_trailing_whitespace', 'true') && $line =~ /[ \t]$/;
 		if (my $max = $style->{max_line_length})
 		{
 			my $width = 0;
@@ -91,11 +93,11 @@ sub look
 			undef $here if $line =~ /^\s*$here$/;
 			next;
 		}
-		$here = $1 if $name !~ /\.[ch]$|\.js$|\.sql$/ && $line =~ /<<-?\s*["']?([A-Z]\w*)["']?/;
-		$here = '\}.*' if $name =~ /\.p[lm]$/ && $line =~ /\bqq?\{$/;
+		$here = $1     if $name !~ /\.[ch]$|\.js$|\.sql$/ && $line =~ /<<-?\s*["']?([A-Z]\w*)["']?/;
+		$here = '\}.*' if $name =~ /\.p[lm]$/             && $line =~ /\bqq?\{$/;
 		my ($indent) = $line =~ /^(\s*)\S/ or next;
-		fault("$at tabs indent it") if $is->('indent_style', 'space') && $indent =~ /\t/;
-		fault("$at spaces indent it") if $is->('indent_style', 'tab') && $indent !~ /^\t* {0,3}$/;
+		fault("$at tabs indent it")   if $is->('indent_style', 'space') && $indent =~ /\t/;
+		fault("$at spaces indent it") if $is->('indent_style', 'tab')   && $indent !~ /^\t* {0,3}$/;
 		$steps{ length($indent) - $before }++ if length $indent > $before;
 		$before = length $indent;
 	}

@@ -18,11 +18,11 @@ sub run_node_tests
 	my ($node, $directory, %env) = @_;
 	local %ENV = (
 		%ENV,
-		PGHOST => $node->host,
-		PGPORT => $node->port,
+		PGHOST     => $node->host,
+		PGPORT     => $node->port,
 		PGDATABASE => 'postgres',
-		PGDATA => $node->data_dir,
-		PG_BINDIR => $node->config_data('--bindir'),
+		PGDATA     => $node->data_dir,
+		PG_BINDIR  => $node->config_data('--bindir'),
 		ADMIN_USER => $node->safe_psql('postgres', 'SELECT current_user'),
 		%env);
 	if (!-d "$directory/node_modules")
@@ -35,7 +35,8 @@ sub run_node_tests
 	{
 		my ($out, $err) = ('', '');
 		my $passed = eval {
-			IPC::Run::run([ 'node', '--test-reporter=tap', $file ], '>', \$out, '2>', \$err, IPC::Run::timeout($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180));
+			IPC::Run::run([ 'node', '--test-reporter=tap', $file ],
+				'>', \$out, '2>', \$err, IPC::Run::timeout($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180));
 		};
 		my $count = 0;
 		for my $part (split /^(?=# Subtest: )/m, $out)

@@ -12,12 +12,10 @@ use IPC::Run;
 sub new
 {
 	my ($class, $node, %options) = @_;
-	my $connstr = $options{connstr}
-	  // $node->connstr($options{dbname} // 'postgres');
+	my $connstr = $options{connstr} // $node->connstr($options{dbname} // 'postgres');
 	$connstr .= " user=$options{user}" if $options{user};
 	my $self = bless { in => '', out => '', err => '', count => 0 }, $class;
-	$self->{harness} = IPC::Run::start(
-		[ 'psql', $options{args} // '-XqAt', '-d', $connstr ],
+	$self->{harness} = IPC::Run::start([ 'psql', $options{args} // '-XqAt', '-d', $connstr ],
 		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		$self->{timer} = IPC::Run::timer(180));
 	return $self;

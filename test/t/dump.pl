@@ -14,7 +14,8 @@ $node->start;
 my $dir = $node->basedir;
 
 $node->safe_psql('postgres', q{CREATE ROLE alice; CREATE ROLE bob; CREATE ROLE gone});
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 	CREATE SCHEMA features;
 	GRANT USAGE ON SCHEMA features TO PUBLIC;
 	CREATE EXTENSION instance_features SCHEMA features;
@@ -36,65 +37,103 @@ $node->safe_psql('postgres', q{
 sub contents
 {
 	my ($db, $cluster) = @_;
-	return ($cluster // $node)->safe_psql($db, q{
+	return ($cluster // $node)->safe_psql(
+		$db, q{
 		SELECT * FROM instance_features.scope ORDER BY 1, 2, 3;
 		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3, 4;
 		SELECT * FROM instance_features.event ORDER BY 1, 2, 3, 4;
 		SELECT key, json_name, value_type, default_value, description, stage, allowed_values FROM instance_features.feature ORDER BY 1;
 		SELECT feature, value, source FROM features.get_instance_features(true);
-		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'instance_features'});
+		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'instance_features'}
+	);
 }
 
 my $contents = contents('postgres');
 like($contents, qr/orphan\|\?"gone"\|0/, 'an instance of a dropped role is among the contents');
-like($contents, qr/color\|color\|string\|"red"\|\|deprecated\|\["red", "green"\]/, 'features of our own are among the contents');
-is($node->safe_psql('postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'), 't', 'scopes with purged events are among the contents');
+like(
+	$contents,
+	qr/color\|color\|string\|"red"\|\|deprecated\|\["red", "green"\]/,
+	'features of our own are among the contents');
+is( $node->safe_psql(
+		'postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'),
+	't',
+	'scopes with purged events are among the contents');
 
 # Restore a dump into a new database and look at it.
 sub check_copy
 {
-	my ($db, @restore) = @_;
-	my ($stdout, $stderr) = ('', '');
+	my ($db,     @restore) = @_;
+	my ($stdout, $stderr)  = ('', '');
 	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE template0") if $db ne 'postgres';
-	ok(IPC::Run::run([ @restore, '-d', $node->connstr($db) ], '>', \$stdout, '2>', \$stderr), "$db: restores");
-	is($stderr, '', "$db: without an error or warning");
+	ok(IPC::Run::run([ @restore, '-d', $node->connstr($db) ], '>', \$stdout, '2>', \$stderr),
+		"$db: restores");
+	is($stderr,       '',        "$db: without an error or warning");
 	is(contents($db), $contents, "$db: everything is there");
-	is($node->safe_psql($db, q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence, (features.set_system_features('{"userSchema": true}')).sequence}),
-		'4|2', "$db: it counts on");
-	is($node->safe_psql($db, q{SET ROLE alice; SELECT (features.set_instance_features('{"userSchema": true}', E'it''s "a" \\\\ \nb')).sequence}), '2', "$db: and has its owners");
+	is( $node->safe_psql(
+			$db,
+			q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence, (features.set_system_features('{"userSchema": true}')).sequence}
+		),
+		'4|2',
+		"$db: it counts on");
+	is( $node->safe_psql(
+			$db,
+			q{SET ROLE alice; SELECT (features.set_instance_features('{"userSchema": true}', E'it''s "a" \\\\ \nb')).sequence}
+		),
+		'2',
+		"$db: and has its owners");
 	return;
 }
 
 command_ok([ 'pg_dump', '-f', "$dir/plain.sql", $node->connstr('postgres') ], 'pg_dump writes SQL');
-check_copy('plain', 'psql', '-Xq', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql");
-command_ok([ 'pg_dump', '--inserts', '-f', "$dir/inserts.sql", $node->connstr('postgres') ], 'pg_dump writes INSERTs');
-check_copy('inserts', 'psql', '-Xq', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql");
-command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom", $node->connstr('postgres') ], 'pg_dump writes an archive');
-check_copy('custom', 'pg_restore', "$dir/custom");
-check_copy('parallel', 'pg_restore', '-j', '4', "$dir/custom");
+check_copy('plain', 'psql', '-Xq', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-f',
+	"$dir/plain.sql");
+command_ok([ 'pg_dump', '--inserts', '-f', "$dir/inserts.sql", $node->connstr('postgres') ],
+	'pg_dump writes INSERTs');
+check_copy(
+	'inserts',         'psql', '-Xq', '-o', '/dev/null', '-v',
+	'ON_ERROR_STOP=1', '-f',   "$dir/inserts.sql");
+command_ok([ 'pg_dump', '-Fc', '-f', "$dir/custom", $node->connstr('postgres') ],
+	'pg_dump writes an archive');
+check_copy('custom',      'pg_restore', "$dir/custom");
+check_copy('parallel',    'pg_restore', '-j', '4', "$dir/custom");
 check_copy('triggerless', 'pg_restore', '--disable-triggers', "$dir/custom");
 
 # Over what is there.
-$node->safe_psql('custom', q{SELECT features.set_instance_features('{"oidcTokenExchange": true, "loginDefaultOrg": true}')});
+$node->safe_psql('custom',
+	q{SELECT features.set_instance_features('{"oidcTokenExchange": true, "loginDefaultOrg": true}')}
+);
 my ($out, $err);
-ok(IPC::Run::run([ 'pg_restore', '--clean', '--if-exists', '-d', $node->connstr('custom'), "$dir/custom" ], '>', \$out, '2>', \$err), '--clean restores');
-is($err, '', 'without an error');
+ok( IPC::Run::run(
+		[ 'pg_restore', '--clean', '--if-exists', '-d', $node->connstr('custom'), "$dir/custom" ],
+		'>', \$out, '2>', \$err),
+	'--clean restores');
+is($err,               '',        'without an error');
 is(contents('custom'), $contents, 'and everything is as it was');
 
 # A whole cluster.
 my $copy = PostgreSQL::Test::Cluster->new('copy');
 $copy->init;
 $copy->start;
-command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall writes SQL');
-$copy->command_ok([ 'psql', '-Xq', '-o', '/dev/null', '-f', "$dir/all.sql", $copy->connstr('postgres') ], 'which restores');
+command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ],
+	'pg_dumpall writes SQL');
+$copy->command_ok(
+	[ 'psql', '-Xq', '-o', '/dev/null', '-f', "$dir/all.sql", $copy->connstr('postgres') ],
+	'which restores');
 is(contents('postgres', $copy), $contents, 'a dump of a whole cluster carries everything');
 
 # Drop and create again.
 $node->safe_psql('parallel', 'CREATE VIEW v AS SELECT features.feature_enabled(\'user_schema\')');
 my ($status) = $node->psql('parallel', 'DROP EXTENSION instance_features');
 isnt($status, 0, 'DROP EXTENSION refuses what depends on it');
-$node->safe_psql('parallel', 'DROP EXTENSION instance_features CASCADE; DROP SCHEMA features; CREATE EXTENSION instance_features');
-is($node->safe_psql('parallel', q{SELECT to_regclass('v') IS NULL, feature_enabled('user_schema'), (get_instance_feature_details()).sequence}), 't|f|0', 'CASCADE drops it, and the extension can be created anew');
+$node->safe_psql('parallel',
+	'DROP EXTENSION instance_features CASCADE; DROP SCHEMA features; CREATE EXTENSION instance_features'
+);
+is( $node->safe_psql(
+		'parallel',
+		q{SELECT to_regclass('v') IS NULL, feature_enabled('user_schema'), (get_instance_feature_details()).sequence}
+	),
+	't|f|0',
+	'CASCADE drops it, and the extension can be created anew');
 
 $node->stop;
 $copy->stop;

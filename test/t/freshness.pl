@@ -10,11 +10,13 @@ use Session;
 use Test::More;
 
 my $seconds = $ENV{FRESHNESS_SECONDS} // 6;
-my $node = PostgreSQL::Test::Cluster->new('main');
+my $node    = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "synchronous_commit = off\nmax_worker_processes = 16\nmax_parallel_workers = 4");
+$node->append_conf('postgresql.conf',
+	"synchronous_commit = off\nmax_worker_processes = 16\nmax_parallel_workers = 4");
 $node->start;
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 	CREATE EXTENSION instance_features;
 	SELECT create_instance('noise' || n) FROM generate_series(1, 50) n;
 	-- What the writer is about to write, and what it has written: sequences,
@@ -104,34 +106,50 @@ $node->safe_psql('postgres', q{
 	END $$;
 	CREATE TABLE rows AS SELECT generate_series(1, 4000) AS i});
 
-my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET debug_discard_caches = 0; ALTER TABLE rows SET (parallel_workers = 2);';
-like($node->safe_psql('postgres', "$parallel EXPLAIN (COSTS OFF) SELECT sum(check_once()) FROM rows WHERE i > 0"), qr/Parallel Seq Scan/, 'given a parallel query');
+my $parallel =
+  'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET debug_discard_caches = 0; ALTER TABLE rows SET (parallel_workers = 2);';
+like(
+	$node->safe_psql(
+		'postgres', "$parallel EXPLAIN (COSTS OFF) SELECT sum(check_once()) FROM rows WHERE i > 0"),
+	qr/Parallel Seq Scan/,
+	'given a parallel query');
 
 my %readers = (
-	'autocommit' => [ '', 'SELECT check_once();' x 500, '' ],
-	'a loop in PL/pgSQL' => [ '', 'SELECT check_loop(5000);', '' ],
+	'autocommit'         => [ '',       'SELECT check_once();' x 500, '' ],
+	'a loop in PL/pgSQL' => [ '',       'SELECT check_loop(5000);',   '' ],
 	'a long transaction' => [ 'BEGIN;', 'SELECT check_once();' x 500, 'COMMIT;' ],
-	'REPEATABLE READ' => [ 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 0;', 'SELECT check_once();' x 250 . 'SELECT check_loop(1000);', 'COMMIT;' ],
-	'SERIALIZABLE' => [ 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 0;', 'SELECT check_once();' x 250 . 'SELECT check_loop(1000);', 'COMMIT;' ],
-	'prepared statements' => [ 'SET plan_cache_mode = force_generic_plan; PREPARE p AS SELECT check_once();', 'EXECUTE p;' x 500, '' ],
-	'cursors' => [ 'BEGIN;', 'SELECT check_cursor(2000);', 'COMMIT;' ],
+	'REPEATABLE READ'    => [
+		'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 0;',
+		'SELECT check_once();' x 250 . 'SELECT check_loop(1000);',
+		'COMMIT;'
+	],
+	'SERIALIZABLE' => [
+		'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 0;',
+		'SELECT check_once();' x 250 . 'SELECT check_loop(1000);',
+		'COMMIT;'
+	],
+	'prepared statements' => [
+		'SET plan_cache_mode = force_generic_plan; PREPARE p AS SELECT check_once();',
+		'EXECUTE p;' x 500, ''
+	],
+	'cursors'       => [ 'BEGIN;', 'SELECT check_cursor(2000);', 'COMMIT;' ],
 	'a small cache' => [ 'SET instance_features.cache_size = 64;', 'SELECT check_loop(1000);', '' ],
-	'a parallel query' => [ $parallel, 'SELECT sum(check_once()) FROM rows WHERE i > 0;', '' ],
-);
+	'a parallel query' => [ $parallel, 'SELECT sum(check_once()) FROM rows WHERE i > 0;', '' ],);
 
 my ($writer, $noise) = map { Session->new($node) } 1 .. 2;
 my $total = 0;
 for my $name (sort keys %readers)
 {
 	my ($first, $again, $last) = @{ $readers{$name} };
-	my $share = $seconds / keys %readers;
+	my $share  = $seconds / keys %readers;
 	my $reader = Session->new($node);
 	$writer->send("CALL write_for($share)");
 	$noise->send("CALL noise_for($share)");
-	my $until = time + $share + 1;
+	my $until  = time + $share + 1;
 	my $checks = 0;
 	my $errors = '';
 	$reader->query($first);
+
 	while (time < $until && $errors eq '')
 	{
 		my $result = $reader->query($again);
@@ -141,7 +159,7 @@ for my $name (sort keys %readers)
 	$reader->query($last);
 	$reader->quit;
 	is($writer->wait . $noise->wait, '', "$name: the writers wrote");
-	is($errors, '', "$name: no stale read in $checks");
+	is($errors,                      '', "$name: no stale read in $checks");
 	cmp_ok($checks, '>', 500, "$name: enough reads to tell");
 	$total += $checks;
 }
@@ -149,11 +167,12 @@ my $writes = $node->safe_psql('postgres', 'SELECT last_value FROM acknowledged')
 diag("$total decisive reads beside $writes writes");
 
 # More messages than the queue holds, while a session sleeps.
-my $reader = Session->new($node);
+my $reader  = Session->new($node);
 my $enabled = q{SELECT feature_enabled('user_schema')};
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
 is($reader->query($enabled), 'f', 'given a session with a cache');
-$node->safe_psql('postgres', join '', map { "CREATE TEMP TABLE t$_ (a text, b text, c text); DROP TABLE t$_;" } 1 .. 400);
+$node->safe_psql('postgres', join '',
+	map { "CREATE TEMP TABLE t$_ (a text, b text, c text); DROP TABLE t$_;" } 1 .. 400);
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
 is($reader->query($enabled), 't', 'it sees a change after the message queue has overflown');
 
@@ -162,33 +181,53 @@ my $locker = Session->new($node);
 $node->safe_psql('postgres', q{SELECT reset_system_features(), create_instance('a')});
 $locker->query('BEGIN; LOCK TABLE instance_features.setting IN ACCESS EXCLUSIVE MODE');
 $reader->send(q{SELECT feature_enabled('user_schema', 'a')});
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}), 'a load waits for a lock');
-$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
+ok( $node->poll_query_until(
+		'postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'}),
+	'a load waits for a lock');
+$node->safe_psql('postgres',
+	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
 like($reader->wait, qr/^ERROR:  canceling statement due to user request/, 'and is cancelled');
-like($reader->query(q{SET lock_timeout = '10ms'; SELECT feature_enabled('user_schema', 'a'); RESET lock_timeout}), qr/^ERROR:  canceling statement due to lock timeout/, 'or gives up');
+like(
+	$reader->query(
+		q{SET lock_timeout = '10ms'; SELECT feature_enabled('user_schema', 'a'); RESET lock_timeout}
+	),
+	qr/^ERROR:  canceling statement due to lock timeout/,
+	'or gives up');
 $locker->query('COMMIT');
-is($reader->query(q{SELECT feature_enabled('user_schema', 'a'), feature_enabled('user_schema')}), 'f|t', 'after which it loads');
+is($reader->query(q{SELECT feature_enabled('user_schema', 'a'), feature_enabled('user_schema')}),
+	'f|t', 'after which it loads');
 
 # An invalidation while the cache loads.
 for my $value (qw(true false))
 {
-	$node->safe_psql('postgres', qq{SELECT set_instance_features('{"oidcTokenExchange": $value}', 'noise1')});
+	$node->safe_psql('postgres',
+		qq{SELECT set_instance_features('{"oidcTokenExchange": $value}', 'noise1')});
 	$locker->query('BEGIN; LOCK TABLE instance_features.setting IN ACCESS EXCLUSIVE MODE');
 	$reader->send(q{SELECT feature_enabled('user_schema', 'a') IS NOT NULL});
-	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
+	$node->poll_query_until('postgres',
+		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
 	$locker->query(qq{SELECT set_instance_features('{"userSchema": $value}', 'a'); COMMIT});
 	is($reader->wait, 't', "a load goes on after a change to $value");
-	is($reader->query(q{SELECT feature_enabled('user_schema', 'a')}), substr($value, 0, 1), 'and the next call sees it');
+	is( $reader->query(q{SELECT feature_enabled('user_schema', 'a')}),
+		substr($value, 0, 1),
+		'and the next call sees it');
 }
 
 # Memory: bounded by the setting, and not growing.
-my $bytes = q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'instance_features%'};
-$node->safe_psql('postgres', q{INSERT INTO instance_features.scope (level, id, owner, sequence, change_date, creation_date) SELECT 'instance', 'm' || n, current_user::regrole, 0, now(), now() FROM generate_series(1, 3000) n});
-my $all = q{SELECT count(*) FILTER (WHERE NOT feature_enabled('oidc_token_exchange', 'm' || n)) FROM generate_series(1, 3000) n};
+my $bytes =
+  q{SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'instance_features%'};
+$node->safe_psql('postgres',
+	q{INSERT INTO instance_features.scope (level, id, owner, sequence, change_date, creation_date) SELECT 'instance', 'm' || n, current_user::regrole, 0, now(), now() FROM generate_series(1, 3000) n}
+);
+my $all =
+  q{SELECT count(*) FILTER (WHERE NOT feature_enabled('oidc_token_exchange', 'm' || n)) FROM generate_series(1, 3000) n};
 $reader->query('SET instance_features.cache_size = 100');
 is($reader->query($all), '3000', 'given reads of many instances');
 my $small = $reader->query($bytes);
-cmp_ok($small, '<', 100 * 1024 + 20_000, 'the cache of instances keeps to its size, definitions and the system aside');
+cmp_ok(
+	$small, '<',
+	100 * 1024 + 20_000,
+	'the cache of instances keeps to its size, definitions and the system aside');
 $reader->query('SET instance_features.cache_size = 3000');
 $reader->query($all);
 my $large = $reader->query($bytes);
@@ -203,12 +242,13 @@ my $mixed = q{
 	SELECT count(feature_enabled(CASE i % 3 WHEN 0 THEN 'login_default_org' ELSE 'user_schema' END, CASE i % 5 WHEN 0 THEN NULL ELSE 'noise' || 1 + i % 47 END)),
 		count(CASE WHEN i % 10 = 0 THEN feature_value('user_schema', 'm' || i % 300) END)
 	FROM (SELECT generate_series(1, } . $calls / 20 . q{) AS i) s};
-my $errors = join '', map { "SELECT feature_enabled('nothing');" } 1 .. 50;
+my $errors      = join '', map { "SELECT feature_enabled('nothing');" } 1 .. 50;
 my $total_bytes = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts';
 $reader->query("$mixed; $errors") for 1 .. 5;
 my $ours_before = $reader->query($bytes);
-my $before = $reader->query($total_bytes);
-$reader->query("$mixed; $errors; SELECT set_config('instance_features.notify', 'on', false)") for 1 .. 20;
+my $before      = $reader->query($total_bytes);
+$reader->query("$mixed; $errors; SELECT set_config('instance_features.notify', 'on', false)")
+  for 1 .. 20;
 my $after = $reader->query($total_bytes);
 is($reader->query($bytes), $ours_before, "$calls mixed calls do not let the cache grow");
 # The session's other memory comes in large blocks.

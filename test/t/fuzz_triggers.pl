@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Session;
 use Test::More;
 
-my $seed = $ENV{SEED} // int(rand(2**31));
+my $seed  = $ENV{SEED}       // int(rand(2**31));
 my $steps = $ENV{FUZZ_STEPS} // 1500;
 diag("SEED=$seed FUZZ_STEPS=$steps");
 srand($seed);
@@ -23,7 +23,8 @@ $SIG{PIPE} = 'IGNORE';
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', q{
+$node->append_conf(
+	'postgresql.conf', q{
 max_prepared_transactions = 5
 autovacuum = off
 client_min_messages = warning
@@ -32,7 +33,8 @@ $node->start;
 
 # What the tables say, written as a query, and a comparison of every reader's
 # answers with it.  A difference is told by a warning, which no rollback undoes.
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 CREATE EXTENSION instance_features;
 CREATE SCHEMA fuzz;
 CREATE SEQUENCE fuzz.comparisons;
@@ -153,7 +155,8 @@ END$$;
 });
 
 # Faults that random statements have found.
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 CREATE FUNCTION fuzz.read() RETURNS trigger LANGUAGE plpgsql STABLE AS $$
 BEGIN
     PERFORM feature_enabled('user_schema');
@@ -162,7 +165,8 @@ END$$;
 CREATE TRIGGER zzz AFTER INSERT OR UPDATE OR DELETE ON instance_features.setting
 FOR EACH STATEMENT EXECUTE FUNCTION fuzz.read();
 });
-is($node->safe_psql('postgres', q{
+is( $node->safe_psql(
+		'postgres', q{
 	BEGIN;
 	DO $$BEGIN PERFORM set_instance_features('{"userSchema": true}'); END$$;
 	SELECT feature_enabled('user_schema');
@@ -173,15 +177,20 @@ is($node->safe_psql('postgres', q{
 	COMMIT;
 	DROP TRIGGER zzz ON instance_features.setting;
 	SELECT (reset_instance_features()).sequence}),
-	"t\nf\nt\n3", 'what a trigger function reads that is not volatile is not remembered');
+	"t\nf\nt\n3",
+	'what a trigger function reads that is not volatile is not remembered');
 
-like($node->safe_psql('postgres', q{
+like(
+	$node->safe_psql(
+		'postgres', q{
 	SELECT create_instance('old') IS NOT NULL;
 	LISTEN instance_features;
 	UPDATE instance_features.scope SET id = 'new' WHERE id = 'old';
 	SELECT drop_instance('new')}),
-	qr/"old".*"new"/s, 'renaming a scope notifies of its new name too');
-$node->safe_psql('postgres', q{
+	qr/"old".*"new"/s,
+	'renaming a scope notifies of its new name too');
+$node->safe_psql(
+	'postgres', q{
 CREATE FUNCTION fuzz.set_again() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_instance_features('{"loginDefaultOrg": true}');
@@ -190,27 +199,36 @@ END$$;
 CREATE TRIGGER aaa AFTER UPDATE ON instance_features.scope
 FOR EACH ROW WHEN (NEW.sequence = 4) EXECUTE FUNCTION fuzz.set_again();
 });
-like($node->safe_psql('postgres', q{
+like(
+	$node->safe_psql(
+		'postgres', q{
 	LISTEN instance_features;
 	SELECT (set_instance_features('{"userSchema": true}')).sequence;
 	DROP TRIGGER aaa ON instance_features.scope}),
-	qr/"sequence": 5,/, 'a notification has the last sequence, also if a trigger makes one more event');
+	qr/"sequence": 5,/,
+	'a notification has the last sequence, also if a trigger makes one more event');
 
 my $truncating = Session->new($node);
 $truncating->query('BEGIN; TRUNCATE instance_features.feature');
-my (undef, undef, $stderr) = $node->psql('postgres', q{
+my (undef, undef, $stderr) = $node->psql(
+	'postgres', q{
 	SET lock_timeout = '10ms';
 	SELECT apply_features('{"instances": {"a": {}}}')});
-like($stderr, qr/canceling statement due to lock timeout/,
+like(
+	$stderr,
+	qr/canceling statement due to lock timeout/,
 	'a document cannot be applied while definitions are truncated');
 $truncating->query('ROLLBACK');
 $truncating->quit;
 
 # Random statements.  COPY reads one of these files.
-my @ids = qw(default a b c);
+my @ids    = qw(default a b c);
 my %values = (
-	user_schema => [qw(true false)], login_default_org => [qw(true false)],
-	f_bool => [qw(true false)], f_text => [qw("x" "y")], f_int => [ 1, 2, 3 ]);
+	user_schema       => [qw(true false)],
+	login_default_org => [qw(true false)],
+	f_bool            => [qw(true false)],
+	f_text            => [qw("x" "y")],
+	f_int             => [ 1, 2, 3 ]);
 my $directory = $node->data_dir;
 for my $i (0 .. 9)
 {
@@ -224,7 +242,8 @@ for my $i (0 .. 9)
 	}
 	append_to_file("$directory/fuzz_copy_$i", join('', map { "$_\n" } @rows));
 }
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 CREATE FUNCTION fuzz.pick(VARIADIC items text[]) RETURNS text LANGUAGE sql VOLATILE AS
 $$ SELECT items[1 + floor(random() * cardinality(items))::int] $$;
 CREATE FUNCTION fuzz.id() RETURNS text LANGUAGE sql VOLATILE AS
@@ -494,9 +513,10 @@ sub connect_session
 	$session->query(join("\n", '\set VERBOSITY verbose', q{SET lock_timeout = '10ms';}, @commands));
 	return { psql => $session, savepoints => [], in_transaction => 0 };
 }
-my $control = connect_session();
-my @sessions =
-  (connect_session(), connect_session(q{SET instance_features.cache_size = '64kB';}), connect_session());
+my $control  = connect_session();
+my @sessions = (
+	connect_session(), connect_session(q{SET instance_features.cache_size = '64kB';}),
+	connect_session());
 $control->{psql}->query('LISTEN instance_features');
 my %prepared;
 my $arrangements = 0;
@@ -509,7 +529,8 @@ sub pick { return $_[ rand @_ ] }
 sub examine
 {
 	my ($where, $got) = @_;
-	if ($got =~ /DIFFERENCE|^(?:ERROR|FATAL|PANIC):  (?:XX|57P|58)/m || $got =~ /connection .* (?:closed|lost)/)
+	if (   $got =~ /DIFFERENCE|^(?:ERROR|FATAL|PANIC):  (?:XX|57P|58)/m
+		|| $got =~ /connection .* (?:closed|lost)/)
 	{
 		$failed //= "$where: $got";
 	}
@@ -523,7 +544,8 @@ sub run
 	my $session = $sessions[$number];
 	push @log, "$number: $sql";
 	$count{statements}++;
-	my $got = $session->{psql}->query($seeded ? sprintf("SELECT setseed(%.9f);\n%s", rand(), $sql) : $sql);
+	my $got =
+	  $session->{psql}->query($seeded ? sprintf("SELECT setseed(%.9f);\n%s", rand(), $sql) : $sql);
 	$got =~ s/^\n//;
 	my $error = examine("session $number", $got);
 	if ($error)
@@ -540,7 +562,7 @@ sub end_transaction
 {
 	my ($number) = @_;
 	$sessions[$number]{in_transaction} = 0;
-	$sessions[$number]{savepoints} = [];
+	$sessions[$number]{savepoints}     = [];
 	return;
 }
 
@@ -567,7 +589,7 @@ sub undo_error
 sub control_transaction
 {
 	my ($number, $step) = @_;
-	my $session = $sessions[$number];
+	my $session    = $sessions[$number];
 	my $savepoints = $session->{savepoints};
 	if (!$session->{in_transaction})
 	{
@@ -583,7 +605,7 @@ sub control_transaction
 	}
 	elsif ($dice < 0.65 && @$savepoints)
 	{
-		my $n = int rand @$savepoints;
+		my $n    = int rand @$savepoints;
 		my $name = $savepoints->[$n];
 		if (rand() < 0.6)
 		{
@@ -614,7 +636,7 @@ sub finish_prepared
 	for my $name (sort keys %prepared)
 	{
 		my $number = int rand @sessions;
-		next if $sessions[$number]{in_transaction};
+		next                    if $sessions[$number]{in_transaction};
 		delete $prepared{$name} if run($number, pick('COMMIT', 'ROLLBACK') . " PREPARED '$name'");
 	}
 	return;
@@ -651,11 +673,12 @@ sub check_notifications
 
 		# A notification may come a bit later.
 		for (1 .. 5) { $notified{all} || $notified{$name} || read_digests() }
-		$failed //= "changed without a notification: $name" unless $notified{all} || $notified{$name};
+		$failed //= "changed without a notification: $name"
+		  unless $notified{all} || $notified{$name};
 	}
-	$digests = $new;
+	$digests  = $new;
 	%notified = ();
-	$untold = 0;
+	$untold   = 0;
 	return;
 }
 
@@ -688,7 +711,8 @@ sub arrange
 	finish_prepared() while %prepared;
 	@log = ();
 	$control->{psql}->query('VACUUM') if $arrangements++ % 10 == 9;
-	my $got = $control->{psql}->query(sprintf('SELECT setseed(%.9f), NULL; SELECT fuzz.arrange()', rand()));
+	my $got =
+	  $control->{psql}->query(sprintf('SELECT setseed(%.9f), NULL; SELECT fuzz.arrange()', rand()));
 	examine('arrange', $got);
 	push @log, $got;
 	check_notifications(0);
@@ -703,7 +727,8 @@ for my $step (1 .. $steps)
 	if (rand() < 0.25) { control_transaction($number, $step) }
 	else
 	{
-		my $sql = $control->{psql}->query(sprintf('SELECT setseed(%.9f) IS NULL; SELECT fuzz.statement()', rand()));
+		my $sql = $control->{psql}
+		  ->query(sprintf('SELECT setseed(%.9f) IS NULL; SELECT fuzz.statement()', rand()));
 		$sql =~ s/^[ft]\n//;
 		$sql .= '\; ' . 'SELECT fuzz.compare(\'in one message\')' if rand() < 0.05;
 		undo_error($number) unless run($number, $sql, 1);
@@ -724,18 +749,23 @@ for my $step (1 .. $steps)
 	}
 }
 
-ok(!defined $failed, "$steps random statements leave no session with an answer that differs from the tables")
+ok(!defined $failed,
+	"$steps random statements leave no session with an answer that differs from the tables")
   or diag(join("\n", @log, $failed, "SEED=$seed FUZZ_STEPS=$steps"));
 if (!defined $failed)
 {
-	for my $sequence (qw(comparisons comparisons_in_triggers trigger_calls suppressed_rows caught_errors))
+	for my $sequence (
+		qw(comparisons comparisons_in_triggers trigger_calls suppressed_rows caught_errors))
 	{
 		$count{$sequence} = $node->safe_psql('postgres', "SELECT nextval('fuzz.$sequence') - 1");
 		ok($count{$sequence} > 0 || $steps < 1000, "the run had $sequence");
 	}
 	ok($count{notified_changes} > 0, 'the run had changes that listeners were told of');
 	cmp_ok($count{errors}, '<', $count{statements} / 2, 'more statements succeed than fail');
-	if ($ENV{FUZZ_ERRORS}) { diag("$messages{$_} $_") for sort { $messages{$b} <=> $messages{$a} } keys %messages }
+	if ($ENV{FUZZ_ERRORS})
+	{
+		diag("$messages{$_} $_") for sort { $messages{$b} <=> $messages{$a} } keys %messages;
+	}
 	diag(join(', ', map { "$_ $count{$_}" } sort keys %count));
 }
 

@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $tmp = PostgreSQL::Test::Utils::tempdir;
-my @make = ('make', '-s', 'with_llvm=no', "PG_CONFIG=" . ($ENV{PG_CONFIG} // 'pg_config'), 'COPT=-Werror');
+my @make =
+  ('make', '-s', 'with_llvm=no', "PG_CONFIG=" . ($ENV{PG_CONFIG} // 'pg_config'), 'COPT=-Werror');
 delete @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
 
 # Run a command in a directory; its output if it fails.
@@ -19,7 +20,8 @@ sub run_in
 {
 	my ($directory, $name, @command) = @_;
 	my $output = '';
-	my $done = IPC::Run::run(\@command, '>&', \$output, 'init', sub { chdir $directory or die "$directory: $!" });
+	my $done   = IPC::Run::run(\@command, '>&', \$output, 'init',
+		sub { chdir $directory or die "$directory: $!" });
 	ok($done, $name) or diag($output);
 	return $output;
 }
@@ -29,7 +31,8 @@ sub files
 {
 	my ($directory) = @_;
 	my @files;
-	find({ no_chdir => 1, wanted => sub { push @files, substr($_, length($directory) + 1) if -f } }, $directory);
+	find({ no_chdir => 1, wanted => sub { push @files, substr($_, length($directory) + 1) if -f } },
+		$directory);
 	return [ sort @files ];
 }
 
@@ -38,7 +41,8 @@ sub copy_sources
 {
 	my ($name) = @_;
 	mkdir "$tmp/$name" or die "$tmp/$name: $!";
-	my @parts = grep { -e } qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore instance_features.control doc expected include sql src test script);
+	my @parts = grep { -e }
+	  qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore instance_features.control doc expected include sql src test script);
 	system('cp', '-r', @parts, "$tmp/$name") == 0 or die;
 	find(sub { unlink if /\.(o|so|bc)$/ }, "$tmp/$name");
 	return "$tmp/$name";
@@ -47,14 +51,19 @@ sub copy_sources
 # Two builds of the same sources, in different places.
 my ($one, $two) = (copy_sources('one'), copy_sources('second'));
 run_in($_, "builds in " . basename($_), @make) for $one, $two;
-is(compare("$one/instance_features.so", "$two/instance_features.so"), 0, 'both libraries are the same, byte for byte');
+is(compare("$one/instance_features.so", "$two/instance_features.so"),
+	0, 'both libraries are the same, byte for byte');
 
 # Install and uninstall.
 run_in($one, 'make install', @make, "DESTDIR=$tmp/root", 'install');
 my $installed = files("$tmp/root");
-is(scalar(grep { /instance_features/ } @$installed), @$installed, 'every installed file has our name');
+is(scalar(grep { /instance_features/ } @$installed),
+	@$installed, 'every installed file has our name');
 like(join("\n", @$installed), qr{lib/instance_features\.so$}m, 'the library is among them');
-like(join("\n", @$installed), qr{extension/instance_features/instance_features\.h$}m, 'so is the header');
+like(
+	join("\n", @$installed),
+	qr{extension/instance_features/instance_features\.h$}m,
+	'so is the header');
 is(grep({ /--/ } @$installed), scalar(my @scripts = glob 'sql/*.sql'), 'and every script');
 run_in($one, 'make uninstall', @make, "DESTDIR=$tmp/root", 'uninstall');
 is_deeply(files("$tmp/root"), [], 'leaves nothing');
@@ -84,19 +93,32 @@ mkdir "$tmp/elsewhere";
 find(sub { chmod((stat)[2] | 0200, $_) }, $one);
 
 # The archive for PGXN, which has the files of a commit.
-SKIP: {
-	skip 'git or unzip is not installed', 5 unless grep({ -x "$_/git" } split /:/, $ENV{PATH}) && grep({ -x "$_/unzip" } split /:/, $ENV{PATH});
-	local %ENV = (%ENV, HOME => $tmp, PGHOST => $node->host, PGPORT => $node->port, PGUSER => 'some dba');
-	my @git = ('git', '-c', 'user.name=test', '-c', 'user.email=test@example.com', '-c', 'init.defaultBranch=main');
+SKIP:
+{
+	skip 'git or unzip is not installed', 5
+	  unless grep({ -x "$_/git" } split /:/, $ENV{PATH})
+	  && grep({ -x "$_/unzip" } split /:/, $ENV{PATH});
+	local %ENV =
+	  (%ENV, HOME => $tmp, PGHOST => $node->host, PGPORT => $node->port, PGUSER => 'some dba');
+	my @git = (
+		'git', '-c', 'user.name=test', '-c',
+		'user.email=test@example.com', '-c', 'init.defaultBranch=main');
 	system("cd '$two' && make -s with_llvm=no clean >/dev/null") == 0 or die;
-	run_in($two, 'a repository', 'sh', '-c', 'git init -q && git add -A && "$@" commit -qm test', '-', @git);
+	run_in($two, 'a repository', 'sh', '-c', 'git init -q && git add -A && "$@" commit -qm test',
+		'-', @git);
 	run_in($two, 'make dist', @make, 'dist');
-	my ($zip) = glob "\"$two/instance_features-*.zip\"";
+	my ($zip)     = glob "\"$two/instance_features-*.zip\"";
 	my ($version) = slurp_file("$two/META.json") =~ /"version": "([^"]*)"/;
-	is(basename($zip // 'none'), "instance_features-$version.zip", 'the archive has the version of META.json');
+	is( basename($zip // 'none'),
+		"instance_features-$version.zip",
+		'the archive has the version of META.json');
 	mkdir "$tmp/unpacked";
 	run_in("$tmp/unpacked", 'it is unpacked', 'unzip', '-q', $zip);
-	run_in("$tmp/unpacked/instance_features-$version", 'builds and passes installcheck', 'sh', '-ec', '"$@"; exec "$@" installcheck', '-', @make);
+	run_in(
+		"$tmp/unpacked/instance_features-$version",
+		'builds and passes installcheck',
+		'sh', '-ec', '"$@"; exec "$@" installcheck',
+		'-',  @make);
 }
 
 $node->stop;

@@ -17,7 +17,7 @@ $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
 
 my ($writer, $reader) = map { Session->new($node) } 1 .. 2;
 my $invalidations = 'SELECT invalidations FROM instance_features_stats()';
-my $enabled = q{SELECT feature_enabled('user_schema')};
+my $enabled       = q{SELECT feature_enabled('user_schema')};
 
 # How many invalidations the reader meets while the writer runs a statement.
 sub invalidations_of
@@ -57,28 +57,33 @@ while (my ($what, $sql) = splice @statements, 0, 2)
 	ok($count >= 1 && $count <= 2, "$what costs another session one or two invalidations")
 	  or diag "$count";
 }
-is(invalidations_of(q{DO $$BEGIN
+is( invalidations_of(
+		q{DO $$BEGIN
 		PERFORM set_instance_features('{"userSchema": true}', 'i1');
 		RAISE 'undo';
 	EXCEPTION WHEN raise_exception THEN
-	END$$}), 0, 'a change that was rolled back costs another session nothing');
+	END$$}),
+	0,
+	'a change that was rolled back costs another session nothing');
 is(invalidations_of('CREATE SEQUENCE s; DROP SEQUENCE s'),
 	0, 'a sequence of the user costs a session nothing');
 
 # A bad current instance is an error when it is used, never another instance.
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 	CREATE ROLE cold LOGIN SUPERUSER;
 	ALTER ROLE cold SET instance_features.instance_id = '';
 	CREATE FUNCTION enabled_in_bad() RETURNS boolean LANGUAGE sql
 		SET instance_features.instance_id = '' AS $$SELECT feature_enabled('user_schema')$$});
-my $long = 'x' x 201;
+my $long     = 'x' x 201;
 my %settings = (
-	'SET' => q{SET instance_features.instance_id = '%s'; %s},
-	'SET LOCAL' => q{BEGIN; SET LOCAL instance_features.instance_id = '%s'; %s},
+	'SET'          => q{SET instance_features.instance_id = '%s'; %s},
+	'SET LOCAL'    => q{BEGIN; SET LOCAL instance_features.instance_id = '%s'; %s},
 	'set_config()' => q{SELECT set_config('instance_features.instance_id', '%s', false) \g /dev/null
 		%s});
 my $set = q{SELECT set_instance_features('{"userSchema": true}')};
-for my $warm ('', q{SELECT instance_features_version() \g /dev/null
+for my $warm (
+	'', q{SELECT instance_features_version() \g /dev/null
 })
 {
 	my $connection = $warm ? 'a warm connection' : 'a cold connection';
@@ -88,21 +93,23 @@ for my $warm ('', q{SELECT instance_features_version() \g /dev/null
 		{
 			my (undef, undef, $error) = $node->psql('postgres',
 				"\\set VERBOSITY sqlstate\n$warm" . sprintf($settings{$how}, $id, $set));
-			like($error, qr/ERROR:  22023/,
+			like(
+				$error,
+				qr/ERROR:  22023/,
 				"an id of " . length($id) . " bytes by $how is refused on $connection");
 			unlike($error, qr/WARNING/, "$how of it does not warn on $connection");
 		}
 	}
-	my (undef, undef, $error) = $node->psql('postgres',
-		"\\set VERBOSITY sqlstate\n${warm}SELECT enabled_in_bad()");
-	like($error, qr/ERROR:  22023/,
-		"an empty id by the function's SET is refused on $connection");
-	(undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY sqlstate\n$warm$set",
+	my (undef, undef, $error) =
+	  $node->psql('postgres', "\\set VERBOSITY sqlstate\n${warm}SELECT enabled_in_bad()");
+	like($error, qr/ERROR:  22023/, "an empty id by the function's SET is refused on $connection");
+	(undef, undef, $error) = $node->psql(
+		'postgres',
+		"\\set VERBOSITY sqlstate\n$warm$set",
 		extra_params => [ '-U', 'cold' ]);
 	like($error, qr/ERROR:  22023/, "an empty id by ALTER ROLE is refused on $connection");
 }
-is($node->safe_psql('postgres',
-		q{SELECT sequence FROM get_instance_feature_details('default')}),
+is($node->safe_psql('postgres', q{SELECT sequence FROM get_instance_feature_details('default')}),
 	0, 'no change went to the instance "default" instead');
 
 $_->quit for $writer, $reader;

@@ -13,11 +13,13 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 # The tests make a standby and a logical subscriber of it.
 $node->init(allows_streaming => 'logical');
 $node->start;
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 	CREATE ROLE application LOGIN;
 	CREATE EXTENSION instance_features;
 	SELECT create_instance('acme'), create_instance('other');
-	SELECT define_feature('title', '"title"'), define_feature('max_users', '1'), define_feature('ratio', '0.5'), define_feature('theme', '{}'), define_feature('hosts', '[]')});
+	SELECT define_feature('title', '"title"'), define_feature('max_users', '1'), define_feature('ratio', '0.5'), define_feature('theme', '{}'), define_feature('hosts', '[]')}
+);
 run_node_tests($node, 'clients/openfeature', PGUSER => 'application');
 $node->stop;
 done_testing();

@@ -15,16 +15,17 @@ plan skip_all => 'pgbouncer is not installed' unless $pgbouncer;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->start;
-$node->safe_psql('postgres', q{
+$node->safe_psql(
+	'postgres', q{
 	CREATE EXTENSION instance_features;
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE bob LOGIN;
 	SELECT create_instance('a', 'alice'), create_instance('b', 'bob');
 	SELECT set_instance_features('{"userSchema": true}', 'a')});
 
-my $dir = $node->basedir;
+my $dir  = $node->basedir;
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
-append_to_file("$dir/users.txt", join '', map { qq{"$_" ""\n} } $user, 'alice', 'bob');
+append_to_file("$dir/users.txt",     join '',         map { qq{"$_" ""\n} } $user, 'alice', 'bob');
 append_to_file("$dir/pgbouncer.ini", sprintf <<"INI", $node->host, $node->port, $node->port);
 [databases]
 postgres = host=%s port=%d dbname=postgres
@@ -39,7 +40,8 @@ auth_file = $dir/users.txt
 admin_users = $user
 logfile = $dir/pgbouncer.log
 INI
-my $server = IPC::Run::start([ $pgbouncer, '-q', "$dir/pgbouncer.ini" ], '<', \undef, '>', "$dir/pgbouncer.out", '2>&1');
+my $server = IPC::Run::start([ $pgbouncer, '-q', "$dir/pgbouncer.ini" ],
+	'<', \undef, '>', "$dir/pgbouncer.out", '2>&1');
 my $connstr = "host=$dir port=" . $node->port . " dbname=postgres";
 for (1 .. 100)
 {
@@ -47,19 +49,43 @@ for (1 .. 100)
 	select undef, undef, undef, 0.1;
 }
 
-my @clients = map { Session->new($node, connstr => $connstr, user => $user) } 1 .. 3;
+my @clients  = map { Session->new($node, connstr => $connstr, user => $user) } 1 .. 3;
 my $instance = 'SHOW instance_features.instance_id';
-my $enabled = q{SELECT feature_enabled('user_schema')};
-is($clients[0]->query('SELECT pg_backend_pid()'), $clients[1]->query('SELECT pg_backend_pid()'), 'given two clients on one connection');
-is($clients[0]->query("BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT"), 't', 'a client reads its instance');
+my $enabled  = q{SELECT feature_enabled('user_schema')};
+is( $clients[0]->query('SELECT pg_backend_pid()'),
+	$clients[1]->query('SELECT pg_backend_pid()'),
+	'given two clients on one connection');
+is($clients[0]->query("BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT"),
+	't', 'a client reads its instance');
 is($clients[1]->query("$instance; $enabled"), "default\nf", 'the next one does not have it');
-is($clients[0]->query(q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner; COMMIT}), 'a', 'a client writes its instance');
-is($clients[1]->query(q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT feature_enabled('login_default_org'); COMMIT}), 'f', 'the next one reads another');
-like($clients[0]->query(q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT set_instance_features('{"x": 1}'); COMMIT}), qr/ERROR:  unknown feature "x"/, 'a client fails');
+is( $clients[0]->query(
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner; COMMIT}
+	),
+	'a',
+	'a client writes its instance');
+is( $clients[1]->query(
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT feature_enabled('login_default_org'); COMMIT}
+	),
+	'f',
+	'the next one reads another');
+like(
+	$clients[0]->query(
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT set_instance_features('{"x": 1}'); COMMIT}
+	),
+	qr/ERROR:  unknown feature "x"/,
+	'a client fails');
 is($clients[1]->query($instance), 'default', 'and leaves nothing');
-is($clients[0]->query(q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SAVEPOINT s; SET LOCAL instance_features.instance_id = 'b'; ROLLBACK TO s; SHOW instance_features.instance_id; ROLLBACK}), 'a', 'a savepoint');
+is( $clients[0]->query(
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SAVEPOINT s; SET LOCAL instance_features.instance_id = 'b'; ROLLBACK TO s; SHOW instance_features.instance_id; ROLLBACK}
+	),
+	'a',
+	'a savepoint');
 is($clients[2]->query($instance), 'default', 'leaves nothing either');
-is($clients[0]->query(q{SELECT status FROM feature_service('GET', '/v2/features/instance?inheritance=true'); SELECT coalesce(current_setting('response.status', true), '')}), "200\n", 'nor does the service leave its status');
+is( $clients[0]->query(
+		q{SELECT status FROM feature_service('GET', '/v2/features/instance?inheritance=true'); SELECT coalesce(current_setting('response.status', true), '')}
+	),
+	"200\n",
+	'nor does the service leave its status');
 
 # Clients of different roles, at once.
 my @roles = map { Session->new($node, connstr => $connstr, user => $_) } 'alice', 'bob';
@@ -68,13 +94,22 @@ for my $round (1 .. 20)
 	for my $i (0, 1)
 	{
 		my $value = ($round + $i) % 2 ? 'true' : 'false';
-		my $id = (qw(a b))[$i];
-		$roles[$i]->send(qq{BEGIN; SET LOCAL instance_features.instance_id = '$id'; SELECT (set_instance_features('{"oidcTokenExchange": $value}')).resource_owner, feature_enabled('oidc_token_exchange'); COMMIT});
+		my $id    = (qw(a b))[$i];
+		$roles[$i]->send(
+			qq{BEGIN; SET LOCAL instance_features.instance_id = '$id'; SELECT (set_instance_features('{"oidcTokenExchange": $value}')).resource_owner, feature_enabled('oidc_token_exchange'); COMMIT}
+		);
 	}
 	my @got = map { $_->wait } @roles;
-	is("@got", join(' ', map { (qw(a b))[$_] . '|' . (($round + $_) % 2 ? 't' : 'f') } 0, 1), "round $round: each its own");
+	is( "@got",
+		join(' ', map { (qw(a b))[$_] . '|' . (($round + $_) % 2 ? 't' : 'f') } 0, 1),
+		"round $round: each its own");
 }
-like($roles[0]->query(q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT set_instance_features('{"userSchema": true}'); COMMIT}), qr/ERROR:  permission denied for instance "b"/, 'and no right to another\'s');
+like(
+	$roles[0]->query(
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT set_instance_features('{"userSchema": true}'); COMMIT}
+	),
+	qr/ERROR:  permission denied for instance "b"/,
+	'and no right to another\'s');
 
 # A change by somebody who does not come through the pool.
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});

@@ -16,14 +16,15 @@ $node->start;
 $node->safe_psql('postgres', q{CREATE EXTENSION instance_features; SELECT create_instance('a')});
 
 my ($preparer, $reader) = map { Session->new($node) } 1 .. 2;
-my $enabled = q{SELECT feature_enabled('user_schema', 'a')};
+my $enabled  = q{SELECT feature_enabled('user_schema', 'a')};
 my $sequence = 0;
 
 # Set the feature to another value and prepare that.
 sub prepare
 {
 	my ($value) = @_;
-	return $preparer->query(qq{
+	return $preparer->query(
+		qq{
 		SET client_min_messages = error;
 		BEGIN;
 		SELECT (set_instance_features('{"userSchema": $value}', 'a')).sequence, feature_enabled('user_schema', 'a');
@@ -32,16 +33,20 @@ sub prepare
 
 # Every session, before and after each way to end a prepared transaction.
 my $now = 'f';
-for my $how ('COMMIT by the session that prepared', 'ROLLBACK by the session that prepared',
-	'COMMIT by another session', 'ROLLBACK by another session', 'COMMIT after a restart')
+for my $how (
+	'COMMIT by the session that prepared',
+	'ROLLBACK by the session that prepared',
+	'COMMIT by another session',
+	'ROLLBACK by another session',
+	'COMMIT after a restart')
 {
 	my ($command) = $how =~ /^(\w+)/;
-	my $next = $now eq 't' ? 'f' : 't';
-	my $value = $next eq 't' ? 'true' : 'false';
+	my $next      = $now eq 't'  ? 'f'    : 't';
+	my $value     = $next eq 't' ? 'true' : 'false';
 	is($_->query($enabled), $now, "$how: a session has read the feature") for $preparer, $reader;
 	is(prepare($value), ($sequence + 1) . "|$next", "$how: the change is seen in its transaction");
 	is($preparer->query($enabled), $now, "$how: the session that prepared sees the old value");
-	is($reader->query($enabled), $now, "$how: another session sees the old value");
+	is($reader->query($enabled),   $now, "$how: another session sees the old value");
 	if ($how =~ /restart/)
 	{
 		$_->quit for $preparer, $reader;
@@ -49,33 +54,50 @@ for my $how ('COMMIT by the session that prepared', 'ROLLBACK by the session tha
 		($preparer, $reader) = map { Session->new($node) } 1 .. 2;
 		is($reader->query($enabled), $now, "$how: a new session sees the old value");
 	}
-	is(($how =~ /another/ ? $reader : $preparer)->query("$command PREPARED 'features'"), '', "$how: the transaction ends");
+	is(($how =~ /another/ ? $reader : $preparer)->query("$command PREPARED 'features'"),
+		'', "$how: the transaction ends");
 	($now, $sequence) = ($next, $sequence + 1) if $command eq 'COMMIT';
 	is($_->query($enabled), $now, "$how: every session sees the outcome") for $preparer, $reader;
-	is($reader->query(q{SELECT count(*), max(sequence) FROM instance_feature_history('a')}), "$sequence|" . ($sequence || ''), "$how: the history has no gap");
+	is( $reader->query(q{SELECT count(*), max(sequence) FROM instance_feature_history('a')}),
+		"$sequence|" . ($sequence || ''),
+		"$how: the history has no gap");
 }
 
 # What a prepared transaction read of its own changes is forgotten.
-like($preparer->query(q{
+like(
+	$preparer->query(
+		q{
 	BEGIN;
 	SELECT define_feature('later');
 	SELECT (set_instance_features('{"later": true}', 'a')).sequence, feature_enabled('later', 'a');
-	PREPARE TRANSACTION 'definition'}), qr/^\n\d+\|t\nWARNING:  feature changes of a prepared transaction are not notified/, 'a definition and a setting of it are prepared');
+	PREPARE TRANSACTION 'definition'}),
+	qr/^\n\d+\|t\nWARNING:  feature changes of a prepared transaction are not notified/,
+	'a definition and a setting of it are prepared');
 for my $session ($preparer, $reader)
 {
-	like($session->query(q{SELECT feature_enabled('later', 'a')}), qr/^ERROR:  feature "later" does not exist/, 'a prepared definition does not exist yet');
+	like(
+		$session->query(q{SELECT feature_enabled('later', 'a')}),
+		qr/^ERROR:  feature "later" does not exist/,
+		'a prepared definition does not exist yet');
 }
 $reader->query(q{COMMIT PREPARED 'definition'});
-is($_->query(q{SELECT feature_enabled('later', 'a')}), 't', 'a definition exists after COMMIT PREPARED') for $preparer, $reader;
-is($reader->query('SELECT count(*) FROM check_instance_features()'), '0', 'the tables are consistent');
+is($_->query(q{SELECT feature_enabled('later', 'a')}),
+	't', 'a definition exists after COMMIT PREPARED')
+  for $preparer, $reader;
+is($reader->query('SELECT count(*) FROM check_instance_features()'),
+	'0', 'the tables are consistent');
 
 # A prepared transaction keeps its locks: writers of the same instance wait.
 is(prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r, $sequence + 2, 'a change is prepared');
 my $writer = Session->new($node);
 $writer->send(q{SELECT (set_instance_features('{"loginDefaultOrg": true}', 'a')).sequence});
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'loginDefaultOrg' AND pid <> pg_backend_pid()}),
+ok( $node->poll_query_until(
+		'postgres',
+		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'loginDefaultOrg' AND pid <> pg_backend_pid()}
+	),
 	'a writer waits for a prepared transaction');
-is($reader->query(q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).sequence}), '1', 'a writer of another instance does not wait');
+is($reader->query(q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).sequence}),
+	'1', 'a writer of another instance does not wait');
 $reader->query(q{ROLLBACK PREPARED 'features'});
 is($writer->wait, $sequence + 2, 'the writer goes on after ROLLBACK PREPARED, without a gap');
 

@@ -20,51 +20,100 @@ $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
-my $reader = Session->new($standby);
+my $reader  = Session->new($standby);
 my $enabled = q{SELECT feature_enabled('user_schema')};
 is($reader->query($enabled), 'f', 'a standby reads');
 my $transaction = Session->new($standby);
-is($transaction->query("BEGIN ISOLATION LEVEL REPEATABLE READ; $enabled"), 'f', 'also in REPEATABLE READ');
+is($transaction->query("BEGIN ISOLATION LEVEL REPEATABLE READ; $enabled"),
+	'f', 'also in REPEATABLE READ');
+
 for my $value (qw(true false true))
 {
 	$primary->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
-	is($reader->query($enabled), substr($value, 0, 1), "an open session sees $value");
+	is($reader->query($enabled),      substr($value, 0, 1), "an open session sees $value");
 	is($transaction->query($enabled), substr($value, 0, 1), 'so does one in REPEATABLE READ');
 }
-$primary->safe_psql('postgres', q{BEGIN; SELECT set_instance_features('{"userSchema": false}'); ROLLBACK});
+$primary->safe_psql('postgres',
+	q{BEGIN; SELECT set_instance_features('{"userSchema": false}'); ROLLBACK});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
 is($reader->query($enabled), 't', 'not what was rolled back');
 
 # By every other means, too.
 my $color = q{SELECT feature_text('color')};
 for my $case (
-	[ q{UPDATE instance_features.setting SET value = 'false'}, $enabled, 'f', 'an open session on a standby sees direct DML' ],
-	[ q{SELECT set_system_features('{"userSchema": true}'), reset_instance_features()}, $enabled, 't', 'an open session on a standby sees a change of the system' ],
-	[ q{BEGIN; SELECT set_system_features('{"userSchema": false}'); PREPARE TRANSACTION 'p'}, $enabled, 't', 'an open session on a standby does not see a prepared change' ],
+	[
+		q{UPDATE instance_features.setting SET value = 'false'},
+		$enabled, 'f', 'an open session on a standby sees direct DML'
+	],
+	[
+		q{SELECT set_system_features('{"userSchema": true}'), reset_instance_features()},
+		$enabled, 't', 'an open session on a standby sees a change of the system'
+	],
+	[
+		q{BEGIN; SELECT set_system_features('{"userSchema": false}'); PREPARE TRANSACTION 'p'},
+		$enabled, 't', 'an open session on a standby does not see a prepared change'
+	],
 	[ q{COMMIT PREPARED 'p'}, $enabled, 'f', 'an open session on a standby sees COMMIT PREPARED' ],
-	[ q{BEGIN; SELECT set_system_features('{"userSchema": true}'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'}, $enabled, 'f', 'an open session on a standby does not see what ROLLBACK PREPARED undid' ],
-	[ q{SELECT set_system_features('{"userSchema": true}'); TRUNCATE instance_features.setting}, $enabled, 'f', 'an open session on a standby sees a TRUNCATE' ],
-	[ q{SELECT define_feature('color', '"red"')}, $color, 'red', 'an open session on a standby sees a definition' ],
-	[ q{SELECT alter_feature('color', '"green"')}, $color, 'green', 'an open session on a standby sees a change of a definition' ],
-	[ q{VACUUM FULL instance_features.setting; SELECT set_instance_features('{"color": "blue"}')}, $color, 'blue', 'an open session on a standby sees a change after VACUUM FULL' ],
-	[ q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope; DELETE FROM instance_features.setting; SELECT set_instance_features('{"userSchema": true}'), set_instance_features('{"loginDefaultOrg": true}'), set_instance_features('{"loginDefaultOrg": null}')}, $enabled, 't', 'an open session on a standby sees the tables filled anew' ])
+	[
+		q{BEGIN; SELECT set_system_features('{"userSchema": true}'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'},
+		$enabled,
+		'f',
+		'an open session on a standby does not see what ROLLBACK PREPARED undid'
+	],
+	[
+		q{SELECT set_system_features('{"userSchema": true}'); TRUNCATE instance_features.setting},
+		$enabled, 'f', 'an open session on a standby sees a TRUNCATE'
+	],
+	[
+		q{SELECT define_feature('color', '"red"')},
+		$color, 'red', 'an open session on a standby sees a definition'
+	],
+	[
+		q{SELECT alter_feature('color', '"green"')},
+		$color, 'green', 'an open session on a standby sees a change of a definition'
+	],
+	[
+		q{VACUUM FULL instance_features.setting; SELECT set_instance_features('{"color": "blue"}')},
+		$color,
+		'blue',
+		'an open session on a standby sees a change after VACUUM FULL'
+	],
+	[
+		q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope; DELETE FROM instance_features.setting; SELECT set_instance_features('{"userSchema": true}'), set_instance_features('{"loginDefaultOrg": true}'), set_instance_features('{"loginDefaultOrg": null}')},
+		$enabled,
+		't',
+		'an open session on a standby sees the tables filled anew'
+	])
 {
 	my ($sql, $query, $expected, $name) = @$case;
 	$primary->safe_psql('postgres', $sql);
 	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
 	is($reader->query($query), $expected, $name);
 }
-is($reader->query(q{\set VERBOSITY sqlstate
-	SELECT set_instance_features('{"userSchema": false}')}), 'ERROR:  25006', 'a write is refused with 25006');
-like($reader->query(q{\set VERBOSITY verbose
-	SELECT reset_system_features()}), qr/^ERROR:  25006: cannot execute reset_system_features\(\) in a read-only transaction/, 'by its name');
-is($reader->query(q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": false}')}), '500', 'and through the service with 500');
-is($reader->query(q{SELECT status FROM feature_service('GET', '/v2/features/instance')}), '200', 'which reads');
+is( $reader->query(
+		q{\set VERBOSITY sqlstate
+	SELECT set_instance_features('{"userSchema": false}')}),
+	'ERROR:  25006',
+	'a write is refused with 25006');
+like(
+	$reader->query(
+		q{\set VERBOSITY verbose
+	SELECT reset_system_features()}),
+	qr/^ERROR:  25006: cannot execute reset_system_features\(\) in a read-only transaction/,
+	'by its name');
+is( $reader->query(
+		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": false}')}
+	),
+	'500',
+	'and through the service with 500');
+is($reader->query(q{SELECT status FROM feature_service('GET', '/v2/features/instance')}),
+	'200', 'which reads');
 $transaction->quit;
 $primary->stop;
 $standby->promote;
-is($reader->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}), '4', 'after promotion writing goes on with the next sequence');
+is($reader->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}),
+	'4', 'after promotion writing goes on with the next sequence');
 is($reader->query($enabled), 'f', 'and is seen');
 $reader->quit;
 $standby->stop;
@@ -73,51 +122,78 @@ $standby->stop;
 my $publisher = PostgreSQL::Test::Cluster->new('publisher');
 $publisher->init(allows_streaming => 'logical');
 $publisher->start;
-$publisher->safe_psql('postgres', q{
+$publisher->safe_psql(
+	'postgres', q{
 	CREATE EXTENSION instance_features;
-	CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting, instance_features.event});
+	CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting, instance_features.event}
+);
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
 $subscriber->start;
 $subscriber->safe_psql('postgres', 'CREATE EXTENSION instance_features');
-$subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION features CONNECTION $$%s$$ PUBLICATION features}, $publisher->connstr('postgres')));
-$subscriber->wait_for_subscription_sync($publisher, 'features') if $subscriber->can('wait_for_subscription_sync');
+$subscriber->safe_psql(
+	'postgres',
+	sprintf(q{CREATE SUBSCRIPTION features CONNECTION $$%s$$ PUBLICATION features},
+		$publisher->connstr('postgres')));
+$subscriber->wait_for_subscription_sync($publisher, 'features')
+  if $subscriber->can('wait_for_subscription_sync');
 $reader = Session->new($subscriber);
 is($reader->query($enabled), 'f', 'a subscriber reads');
+
 for my $value (qw(true false true))
 {
 	$publisher->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$publisher->wait_for_catchup('features');
 	is($reader->query($enabled), substr($value, 0, 1), "its open session sees $value");
 }
-is($reader->query('SELECT (get_instance_feature_details()).sequence, count(*) FROM instance_feature_history()'), '3|3', 'with its events');
+is( $reader->query(
+		'SELECT (get_instance_feature_details()).sequence, count(*) FROM instance_feature_history()'
+	),
+	'3|3',
+	'with its events');
 $publisher->safe_psql('postgres', 'SELECT reset_instance_features()');
 $publisher->wait_for_catchup('features');
 is($reader->query($enabled), 'f', 'a reset');
 
 # Triggers that are not ALWAYS, as a restore with --disable-triggers leaves them:
 # an apply worker fires none of them, and sessions remember nothing.
-my $warning = qr/WARNING:  features are not cached because triggers of extension "instance_features" are missing or disabled/;
+my $warning =
+  qr/WARNING:  features are not cached because triggers of extension "instance_features" are missing or disabled/;
 for my $state ('ENABLE TRIGGER ALL', 'DISABLE TRIGGER ALL', 'DISABLE TRIGGER track_end')
 {
 	my $session = Session->new($subscriber);
 	is($session->query($enabled), 'f', "$state: a session has read while triggers were ALWAYS");
-	$subscriber->safe_psql('postgres', join ';', map { "ALTER TABLE instance_features.$_ $state" } qw(scope setting feature));
+	$subscriber->safe_psql('postgres', join ';',
+		map { "ALTER TABLE instance_features.$_ $state" } qw(scope setting feature));
 	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
 	$publisher->wait_for_catchup('features');
-	like($session->query($enabled), qr/^t\n$warning/, "$state: an open session sees a change, and warns");
+	like($session->query($enabled),
+		qr/^t\n$warning/, "$state: an open session sees a change, and warns");
 	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
 	$publisher->wait_for_catchup('features');
-	is($session->query($enabled), 'f', "$state: an open session sees another change, and does not warn again");
-	like($session->query(q{SELECT DISTINCT problem FROM check_instance_features()}), qr/^trigger missing or not ALWAYS$/, "$state: check_instance_features() tells of the triggers");
-	$subscriber->safe_psql('postgres', join ';', map { my $table = $_; map { "ALTER TABLE instance_features.$table ENABLE ALWAYS TRIGGER $_" } qw(track_begin track_end track_truncate_begin track_truncate_end) } qw(scope setting feature));
+	is($session->query($enabled),
+		'f', "$state: an open session sees another change, and does not warn again");
+	like(
+		$session->query(q{SELECT DISTINCT problem FROM check_instance_features()}),
+		qr/^trigger missing or not ALWAYS$/,
+		"$state: check_instance_features() tells of the triggers");
+	$subscriber->safe_psql(
+		'postgres',
+		join ';',
+		map {
+			my $table = $_;
+			map { "ALTER TABLE instance_features.$table ENABLE ALWAYS TRIGGER $_" }
+			  qw(track_begin track_end track_truncate_begin track_truncate_end)
+		} qw(scope setting feature));
 	$session->query($enabled);
 	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
 	$publisher->wait_for_catchup('features');
-	is($session->query($enabled), 't', "$state: an open session sees a change after the triggers are ALWAYS again");
+	is($session->query($enabled),
+		't', "$state: an open session sees a change after the triggers are ALWAYS again");
 	$publisher->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
 	$publisher->wait_for_catchup('features');
-	is($session->query('SELECT count(*) FROM check_instance_features()'), '0', "$state: a subscriber with its triggers is consistent");
+	is($session->query('SELECT count(*) FROM check_instance_features()'),
+		'0', "$state: a subscriber with its triggers is consistent");
 	$session->quit;
 }
 $reader->quit;

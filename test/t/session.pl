@@ -22,124 +22,240 @@ is($reader->query($enabled), 't', 'given a session that has read');
 $reader->query(qq{PREPARE p AS $enabled});
 is($reader->query('EXECUTE p'), 't', 'and has a prepared statement');
 $reader->query('DROP EXTENSION instance_features');
-like($reader->query($enabled), qr/^ERROR:  function feature_enabled\(unknown\) does not exist/, 'dropped, there is nothing to call');
+like(
+	$reader->query($enabled),
+	qr/^ERROR:  function feature_enabled\(unknown\) does not exist/,
+	'dropped, there is nothing to call');
 $reader->query('CREATE EXTENSION instance_features');
-is($reader->query($enabled), 'f', 'created again, the session sees the new one');
+is($reader->query($enabled),    'f', 'created again, the session sees the new one');
 is($reader->query('EXECUTE p'), 'f', 'so does the prepared statement');
-is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}), '1', 'it can write');
-$node->safe_psql('postgres', 'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
+is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
+	'1', 'it can write');
+$node->safe_psql('postgres',
+	'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
 is($reader->query($enabled), 'f', 'the same when another session did it');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
 is($reader->query($enabled), 't', 'and it learns of changes by others');
 $node->safe_psql('postgres', q{SELECT reset_instance_features()});
 is($reader->query($enabled), 'f', 'each of them');
-is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}), '3', 'also for writing');
-is($reader->query(qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled; ROLLBACK; $enabled}), "f\nt", 'and when it was rolled back');
+is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
+	'3', 'also for writing');
+is( $reader->query(
+		qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled; ROLLBACK; $enabled}
+	),
+	"f\nt",
+	'and when it was rolled back');
 
 # A library without its extension.
-$node->safe_psql('other', q{
-	CREATE FUNCTION enabled(text, text DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features', 'feature_enabled' LANGUAGE C STABLE});
+$node->safe_psql(
+	'other', q{
+	CREATE FUNCTION enabled(text, text DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features', 'feature_enabled' LANGUAGE C STABLE}
+);
 my $other = Session->new($node, dbname => 'other');
-is($other->query(q{SELECT enabled('user_schema')}), "ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.", 'without the extension, the library says so');
-is($other->query(q{CREATE SCHEMA instance_features; CREATE TABLE instance_features.scope (); SELECT enabled('user_schema')}), "ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.", 'whatever has its name');
+is( $other->query(q{SELECT enabled('user_schema')}),
+	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
+	'without the extension, the library says so');
+is( $other->query(
+		q{CREATE SCHEMA instance_features; CREATE TABLE instance_features.scope (); SELECT enabled('user_schema')}
+	),
+	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
+	'whatever has its name');
 $other->query('DROP SCHEMA instance_features CASCADE; CREATE EXTENSION instance_features');
 is($other->query(q{SELECT enabled('user_schema')}), 'f', 'and works when it comes');
 
 # Two databases.
 $node->safe_psql('other', q{SELECT set_system_features('{"userSchema": true}')});
-is($reader->query(q{SELECT (get_system_feature_details()).sequence}), '0', 'another database has its own features');
+is($reader->query(q{SELECT (get_system_feature_details()).sequence}),
+	'0', 'another database has its own features');
 is($other->query($enabled), 't', 'which its sessions see');
 
 # DISCARD ALL and RESET ALL.
 $reader->query(q{SELECT create_instance('a'); SET instance_features.instance_id = 'a'});
-is($reader->query($enabled), 'f', 'given another current instance');
+is($reader->query($enabled),                'f', 'given another current instance');
 is($reader->query("DISCARD ALL; $enabled"), 't', 'DISCARD ALL goes back to the default one');
-is($reader->query("BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT; $enabled"), "f\nt", 'the end of a transaction to the one before');
+is( $reader->query(
+		"BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT; $enabled"),
+	"f\nt",
+	'the end of a transaction to the one before');
 
 # The setting for a database or a role.
-$node->safe_psql('postgres', q{ALTER DATABASE postgres SET instance_features.instance_id = 'a'; CREATE ROLE tenant LOGIN; ALTER ROLE tenant SET instance_features.instance_id = 'b'; SELECT create_instance('b', 'tenant')});
+$node->safe_psql('postgres',
+	q{ALTER DATABASE postgres SET instance_features.instance_id = 'a'; CREATE ROLE tenant LOGIN; ALTER ROLE tenant SET instance_features.instance_id = 'b'; SELECT create_instance('b', 'tenant')}
+);
 is($node->safe_psql('postgres', $enabled), 'f', 'a database can have its instance');
-is($node->safe_psql('postgres', q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner}, extra_params => [ '-U', 'tenant' ]), 'b', 'a role can have its own');
-is($node->safe_psql('postgres', 'SHOW instance_features.instance_id', extra_params => [ '-U', 'tenant' ]), 'b', 'before the library is loaded');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner},
+		extra_params => [ '-U', 'tenant' ]),
+	'b',
+	'a role can have its own');
+is( $node->safe_psql(
+		'postgres',
+		'SHOW instance_features.instance_id',
+		extra_params => [ '-U', 'tenant' ]),
+	'b',
+	'before the library is loaded');
 $node->safe_psql('postgres', q{ALTER DATABASE postgres RESET instance_features.instance_id});
 
 # The library loaded in advance, by each way.
 for my $how (qw(session_preload_libraries shared_preload_libraries))
 {
-	$node->append_conf('postgresql.conf', "$how = 'instance_features'\ninstance_features.instance_id = 'a'");
+	$node->append_conf('postgresql.conf',
+		"$how = 'instance_features'\ninstance_features.instance_id = 'a'");
 	$node->restart;
-	is($node->safe_psql('postgres', "SHOW instance_features.instance_id; $enabled"), "a\nf", "works with $how");
+	is($node->safe_psql('postgres', "SHOW instance_features.instance_id; $enabled"),
+		"a\nf", "works with $how");
 	$node->append_conf('postgresql.conf', "$how = ''");
 }
 $node->append_conf('postgresql.conf', "instance_features.instance_id = 'default'");
 $node->restart;
 $_ = Session->new($node) for $reader;
-my ($status, $out, $err) = $node->psql('postgres', q{LOAD 'instance_features'; SET instance_features.typo = 1});
-like($err, qr/invalid configuration parameter name "instance_features.typo"/, 'a misspelt setting is an error');
+my ($status, $out, $err) =
+  $node->psql('postgres', q{LOAD 'instance_features'; SET instance_features.typo = 1});
+like(
+	$err,
+	qr/invalid configuration parameter name "instance_features.typo"/,
+	'a misspelt setting is an error');
 
 # Created by the owner of a database, in a schema of theirs.
 $node->safe_psql('postgres', q{CREATE ROLE dba LOGIN; CREATE DATABASE mine OWNER dba});
 my $dba = Session->new($node, dbname => 'mine', user => 'dba');
-is($dba->query(q{CREATE SCHEMA "My Features"; CREATE EXTENSION instance_features SCHEMA "My Features"; SET search_path = "My Features"}), '', 'the owner of a database can create the extension');
-is($dba->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence, (set_system_features('{"userSchema": true}')).sequence}), '1|1', 'and owns the system and the default instance');
+is( $dba->query(
+		q{CREATE SCHEMA "My Features"; CREATE EXTENSION instance_features SCHEMA "My Features"; SET search_path = "My Features"}
+	),
+	'',
+	'the owner of a database can create the extension');
+is( $dba->query(
+		q{SELECT (set_instance_features('{"userSchema": true}')).sequence, (set_system_features('{"userSchema": true}')).sequence}
+	),
+	'1|1',
+	'and owns the system and the default instance');
 is($dba->query('SELECT count(*) FROM instance_features.event'), '2', 'and the tables');
-my $tenant = Session->new($node, dbname => 'mine', user => 'tenant');
+my $tenant    = Session->new($node, dbname => 'mine', user => 'tenant');
 my $superuser = Session->new($node, dbname => 'mine');
-my $read = q{SELECT "My Features".feature_enabled('user_schema', 'default')};
-like($tenant->query($read), qr/^ERROR:  permission denied for schema My Features/, 'the schema of the extension narrows who reads');
-is($dba->query('GRANT USAGE ON SCHEMA "My Features" TO PUBLIC'), '', 'the owner of the schema opens it');
-is($dba->query('REVOKE EXECUTE ON FUNCTION feature_enabled FROM PUBLIC'), 'WARNING:  no privileges could be revoked for "feature_enabled"', 'the owner of the database cannot revoke EXECUTE');
+my $read      = q{SELECT "My Features".feature_enabled('user_schema', 'default')};
+like(
+	$tenant->query($read),
+	qr/^ERROR:  permission denied for schema My Features/,
+	'the schema of the extension narrows who reads');
+is($dba->query('GRANT USAGE ON SCHEMA "My Features" TO PUBLIC'),
+	'', 'the owner of the schema opens it');
+is( $dba->query('REVOKE EXECUTE ON FUNCTION feature_enabled FROM PUBLIC'),
+	'WARNING:  no privileges could be revoked for "feature_enabled"',
+	'the owner of the database cannot revoke EXECUTE');
 is($tenant->query($read), 't', 'whoever may use the schema may read');
 $superuser->query('REVOKE EXECUTE ON FUNCTION "My Features".feature_enabled FROM PUBLIC');
-like($tenant->query($read), qr/^ERROR:  permission denied for function feature_enabled/, 'a superuser narrows who reads with REVOKE');
-is($dba->query('SELECT create_instance($$b$$, $$tenant$$) IS NOT NULL'), 't', 'the owner of the system creates an instance for another role');
-is($tenant->query(q{SELECT ("My Features".set_instance_features('{"userSchema": true}')).sequence}), '1', 'the owner of an instance changes it');
+like(
+	$tenant->query($read),
+	qr/^ERROR:  permission denied for function feature_enabled/,
+	'a superuser narrows who reads with REVOKE');
+is($dba->query('SELECT create_instance($$b$$, $$tenant$$) IS NOT NULL'),
+	't', 'the owner of the system creates an instance for another role');
+is( $tenant->query(
+		q{SELECT ("My Features".set_instance_features('{"userSchema": true}')).sequence}),
+	'1',
+	'the owner of an instance changes it');
 
 # Nobody but superusers puts triggers on the tables; these run with the rights
 # of whoever changes a feature, who is the same role after it.
-$dba->query(q{CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER; RETURN NULL; END$$});
-my $trigger = 'CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION "My Features".grab()';
-like($dba->query($trigger), qr/^ERROR:  permission denied for table event/, 'the owner of the database cannot put a trigger on the tables');
+$dba->query(
+	q{CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER; RETURN NULL; END$$}
+);
+my $trigger =
+  'CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION "My Features".grab()';
+like(
+	$dba->query($trigger),
+	qr/^ERROR:  permission denied for table event/,
+	'the owner of the database cannot put a trigger on the tables');
 is($superuser->query($trigger), '', 'a superuser can put a trigger on the tables');
-like($tenant->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (permission denied|must be superuser)/, 'a trigger has no more rights than the tenant that fires it');
-like($dba->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}), qr/^ERROR:  (permission denied|must be superuser)/, 'a trigger has no more rights than the owner of the database that fires it');
-$dba->query(q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '% of %', current_user, session_user; RETURN NULL; END$$});
-is($tenant->query(q{SELECT ("My Features".set_instance_features('{"userSchema": false}')).sequence}), "2\nNOTICE:  tenant of tenant", 'a trigger runs as the tenant that fires it');
-is($dba->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}), "2\nNOTICE:  dba of dba", 'a trigger runs as the owner of the database that fires it');
-is($tenant->query('SELECT current_user, session_user'), 'tenant|tenant', 'a change leaves the current role as it was');
+like(
+	$tenant->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}),
+	qr/^ERROR:  (permission denied|must be superuser)/,
+	'a trigger has no more rights than the tenant that fires it');
+like(
+	$dba->query(q{SELECT "My Features".set_instance_features('{"userSchema": false}')}),
+	qr/^ERROR:  (permission denied|must be superuser)/,
+	'a trigger has no more rights than the owner of the database that fires it');
+$dba->query(
+	q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '% of %', current_user, session_user; RETURN NULL; END$$}
+);
+is( $tenant->query(
+		q{SELECT ("My Features".set_instance_features('{"userSchema": false}')).sequence}),
+	"2\nNOTICE:  tenant of tenant",
+	'a trigger runs as the tenant that fires it');
+is( $dba->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}),
+	"2\nNOTICE:  dba of dba",
+	'a trigger runs as the owner of the database that fires it');
+is($tenant->query('SELECT current_user, session_user'),
+	'tenant|tenant', 'a change leaves the current role as it was');
 is($dba->query('DROP EXTENSION instance_features'), '', 'the owner can drop the extension');
 $_->quit for $dba, $tenant, $superuser;
 
 # A deprecated feature warns once a session.
 $node->safe_psql('postgres', 'CREATE DATABASE deprecated');
 my $setter = Session->new($node, dbname => 'deprecated');
-$setter->query(q{CREATE EXTENSION instance_features; SELECT define_feature('old_one'), define_feature('older_one'); SELECT set_feature_stage('old_one', 'deprecated'), set_feature_stage('older_one', 'deprecated')});
-is($setter->query(q{SELECT (set_instance_features('{"oldOne": null, "userSchema": true}')).sequence}), '1', 'to unset a deprecated feature is fine');
-is($setter->query(q{SELECT (set_instance_features('{"oldOne": true}')).sequence}), "2\nWARNING:  feature \"old_one\" is deprecated", 'to set it warns');
-is($setter->query(q{SELECT (set_instance_features('{"oldOne": false}')).sequence}), '3', 'once a session');
-is($setter->query(q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"olderOne": true, "oldOne": true}')}), "200\nWARNING:  feature \"older_one\" is deprecated", 'and feature, also through the service');
-is($setter->query(q{\set VERBOSITY sqlstate
+$setter->query(
+	q{CREATE EXTENSION instance_features; SELECT define_feature('old_one'), define_feature('older_one'); SELECT set_feature_stage('old_one', 'deprecated'), set_feature_stage('older_one', 'deprecated')}
+);
+is( $setter->query(
+		q{SELECT (set_instance_features('{"oldOne": null, "userSchema": true}')).sequence}),
+	'1',
+	'to unset a deprecated feature is fine');
+is( $setter->query(q{SELECT (set_instance_features('{"oldOne": true}')).sequence}),
+	"2\nWARNING:  feature \"old_one\" is deprecated",
+	'to set it warns');
+is($setter->query(q{SELECT (set_instance_features('{"oldOne": false}')).sequence}),
+	'3', 'once a session');
+is( $setter->query(
+		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"olderOne": true, "oldOne": true}')}
+	),
+	"200\nWARNING:  feature \"older_one\" is deprecated",
+	'and feature, also through the service');
+is( $setter->query(
+		q{\set VERBOSITY sqlstate
 	\c
-	SELECT (revert_instance_features(2)).sequence}) =~ s/^You are.*\n//r, "6\nWARNING:  01P01", 'in another session again, with a SQLSTATE of its own');
-is($setter->query('SELECT count(*) FROM check_instance_features()'), '0', 'the tables are consistent');
+	SELECT (revert_instance_features(2)).sequence}) =~ s/^You are.*\n//r,
+	"6\nWARNING:  01P01",
+	'in another session again, with a SQLSTATE of its own');
+is($setter->query('SELECT count(*) FROM check_instance_features()'),
+	'0', 'the tables are consistent');
 $setter->quit;
 
 # Databases of other encodings.
 for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
 {
 	my $db = lc $encoding;
-	$node->safe_psql('postgres', "CREATE DATABASE $db ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	$node->safe_psql('postgres',
+		"CREATE DATABASE $db ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
 	my $session = Session->new($node, dbname => $db);
 	$session->query(q{SET client_encoding = 'SQL_ASCII'}) if $encoding eq 'SQL_ASCII';
 	$session->query('CREATE EXTENSION instance_features; LISTEN instance_features');
 	my $id = $encoding eq 'EUC_JP' ? "\xe6\x97\xa5\xe6\x9c\xac" : "M\xc3\xbcller";
 	$session->query(q{SET client_encoding = 'UTF8'}) if $encoding ne 'SQL_ASCII';
-	like($session->query(qq{SELECT (create_instance('$id')).resource_owner}), qr/^$id\n.*"resourceOwner": "$id"/, "$encoding: an instance with other letters in its id is created and notified");
-	like($session->query(qq{SELECT (set_instance_features('{"userSchema": true}', '$id')).sequence}), qr/^1\n.*"resourceOwner": "$id"/, "$encoding: is set and notified");
-	like($session->query(qq{SELECT set_instance_features('{"$id": true}')}), qr/^ERROR:  unknown feature "$id"/, "$encoding: is named by an error");
-	is($session->query(qq{SET instance_features.instance_id = '$id'; SELECT feature_enabled('user_schema')}), 't', "$encoding: is set as the current instance");
-	is($session->query(q{SELECT status FROM feature_service('GET', '/v2/features/%ff')}), $encoding eq 'EUC_JP' ? '400' : '404', "$encoding: bytes in a path");
-	is($session->query(q{SELECT body->'details'->>'resourceOwner' FROM feature_service('GET', '/v2/features/instance')}), $id, "$encoding: through the service");
+	like(
+		$session->query(qq{SELECT (create_instance('$id')).resource_owner}),
+		qr/^$id\n.*"resourceOwner": "$id"/,
+		"$encoding: an instance with other letters in its id is created and notified");
+	like(
+		$session->query(qq{SELECT (set_instance_features('{"userSchema": true}', '$id')).sequence}),
+		qr/^1\n.*"resourceOwner": "$id"/,
+		"$encoding: is set and notified");
+	like(
+		$session->query(qq{SELECT set_instance_features('{"$id": true}')}),
+		qr/^ERROR:  unknown feature "$id"/,
+		"$encoding: is named by an error");
+	is( $session->query(
+			qq{SET instance_features.instance_id = '$id'; SELECT feature_enabled('user_schema')}),
+		't',
+		"$encoding: is set as the current instance");
+	is( $session->query(q{SELECT status FROM feature_service('GET', '/v2/features/%ff')}),
+		$encoding eq 'EUC_JP' ? '400' : '404',
+		"$encoding: bytes in a path");
+	is( $session->query(
+			q{SELECT body->'details'->>'resourceOwner' FROM feature_service('GET', '/v2/features/instance')}
+		),
+		$id,
+		"$encoding: through the service");
 	$session->quit;
 }
 

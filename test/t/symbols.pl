@@ -14,7 +14,8 @@ $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
 
 # The names of the functions in C, and those of their symbols.
-my %symbol = map { split /\|/ } split /\n/, $node->safe_psql('postgres', q{
+my %symbol = map { split /\|/ } split /\n/, $node->safe_psql(
+	'postgres', q{
 	SELECT DISTINCT p.proname, p.prosrc
 	FROM pg_proc p, pg_depend d, pg_extension e
 	WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
@@ -24,10 +25,12 @@ my %symbol = map { split /\|/ } split /\n/, $node->safe_psql('postgres', q{
 $node->stop;
 my @functions = values %symbol;
 cmp_ok(scalar @functions, '>', 30, 'the extension has functions in C');
-is_deeply({ map { $_ => $symbol{$_} } grep { $_ ne $symbol{$_} } keys %symbol }, {}, 'every function in C has the name of its symbol');
+is_deeply({ map { $_ => $symbol{$_} } grep { $_ ne $symbol{$_} } keys %symbol },
+	{}, 'every function in C has the name of its symbol');
 
 # Compilers, sanitizers and linkers add names that are reserved for them.
-my ($library) = grep { -e } glob $node->config_data('--pkglibdir') . '/instance_features.{so,dylib}';
+my ($library) =
+  grep { -e } glob $node->config_data('--pkglibdir') . '/instance_features.{so,dylib}';
 my @command = $^O eq 'darwin' ? qw(nm -gU) : qw(nm -D --defined-only);
 my ($out, $err) = run_command([ @command, $library ]);
 is($err, '', 'nm reads the library');
@@ -39,6 +42,9 @@ s/^_// for $^O eq 'darwin' ? @exported : ();
 # error that says what to do.
 push @functions, qw(create_feature_instance drop_feature_instance instance_features_invalidate);
 my @expected = ('Pg_magic_func', '_PG_init', map { ($_, "pg_finfo_$_") } @functions);
-is_deeply([ sort @exported ], [ sort @expected ], 'the library exports what is called from outside, and nothing else');
+is_deeply(
+	[ sort @exported ],
+	[ sort @expected ],
+	'the library exports what is called from outside, and nothing else');
 
 done_testing();
