@@ -19,32 +19,32 @@ my $insert =
 
 # Without instance_features.
 my $session = Session->new($node);
-is($session->query('SELECT flag_user_version()'), '',  'without the extension there is no API');
-is($session->query($insert),                      '0', 'a trigger can do without');
+is($session->query('SELECT flag_user_version()'), '',  'the C API is not found while the extension is missing');
+is($session->query($insert),                      '0', 'a trigger that uses the C API runs without the extension');
 is($session->query(q{SELECT flag_user_enabled('user_schema', NULL, true)}),
-	'f', 'missing_ok is false');
+	'f', 'enabled() with missing_ok is false without the extension');
 like(
 	$session->query(q{SELECT flag_user_enabled('user_schema', NULL, false)}),
 	qr/^ERROR:  extension "instance_features" does not exist/,
-	'without it is an error');
+	'enabled() without missing_ok raises an error without the extension');
 
 # It comes, in the same session: the other library was loaded first.
 $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
-is($session->query('SELECT flag_user_version()'), '1', 'the API is found once it is there');
-is($session->query($insert),                      '0', 'a feature is off by default');
+is($session->query('SELECT flag_user_version()'), '1', 'the C API is found once the extension is there');
+is($session->query($insert),                      '0', 'a trigger sees that a feature is off by default');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"loginDefaultOrg": true}')});
 is($session->query($insert), '3', 'a trigger sees a change by another session');
 is( $session->query(
 		qq{BEGIN; SELECT 1 FROM set_instance_features('{"loginDefaultOrg": false}'); $insert; ROLLBACK; $insert}
 	),
 	"1\n0\n3",
-	'its own, and its undoing');
+	'a trigger sees a change of its own transaction and its rollback');
 
 # Ours loaded first.
 my $second = Session->new($node);
 is($second->query(qq{SELECT feature_enabled('login_default_org'); $insert}),
-	"t\n3", 'loaded the other way round it works as well');
-is($second->query(q{SELECT flag_user_version()}), '1', 'with the same API');
+	"t\n3", 'a trigger sees a feature when our library was loaded first');
+is($second->query(q{SELECT flag_user_version()}), '1', 'the C API has the same version when our library was loaded first');
 $second->quit;
 
 # Single questions.
@@ -52,38 +52,38 @@ is( $session->query(
 		q{SELECT flag_user_enabled('login_default_org', NULL, false), flag_user_enabled('user_schema', 'default', false)}
 	),
 	't|f',
-	'enabled() by key and instance');
+	'enabled() reads a feature by its key and instance');
 is( $session->query(
 		q{SET instance_features.instance_id = 'nowhere'; SELECT flag_user_enabled('login_default_org', NULL, true), flag_user_enabled('login_default_org', 'default', true)}
 	),
 	'f|t',
-	'of the current instance');
+	'enabled() reads the current instance where none is named');
 like(
 	$session->query(q{SELECT flag_user_enabled('login_default_org', NULL, false)}),
 	qr/^ERROR:  instance "nowhere" does not exist/,
-	'a missing instance is an error');
-is($session->query('RESET instance_features.instance_id'), '', 'or not');
+	'enabled() without missing_ok raises an error for a missing instance');
+is($session->query('RESET instance_features.instance_id'), '', 'instance_id can be reset after an instance was missing');
 like(
 	$session->query(q{SELECT flag_user_enabled('nothing', NULL, false)}),
 	qr/^ERROR:  feature "nothing" does not exist/,
-	'a missing feature is an error');
-is($session->query(q{SELECT flag_user_enabled('nothing', NULL, true)}), 'f', 'or not');
+	'enabled() without missing_ok raises an error for a missing feature');
+is($session->query(q{SELECT flag_user_enabled('nothing', NULL, true)}), 'f', 'enabled() with missing_ok is false for a missing feature');
 like(
 	$session->query(q{SELECT flag_user_enabled('user_schema', '', true)}),
 	qr/^ERROR:  instance id must not be empty/,
-	'an empty id is an error');
+	'enabled() refuses an empty instance id');
 like(
 	$session->query(q{SELECT flag_user_enabled('user_schema', repeat('x', 201), true)}),
 	qr/^ERROR:  instance id is too long/,
-	'so is an overlong one');
+	'enabled() refuses an overlong instance id');
 like(
 	$session->query(q{SELECT flag_user_enabled(NULL, NULL, true)}),
 	qr/^ERROR:  feature must not be null/,
-	'and NULL as key');
+	'enabled() refuses NULL as key');
 like(
 	$session->query(q{SELECT flag_user_resolve(repeat('x', 64), NULL, true)}),
 	qr/^ERROR:  key of a feature is too long/,
-	'and a key that no feature can have');
+	'resolve() refuses a key that no feature can have');
 
 # Handles.
 is( $session->query(
@@ -93,27 +93,27 @@ is( $session->query(
 $node->safe_psql('postgres',
 	q{SELECT create_instance('later'); SELECT set_instance_features('{"userSchema": true}', 'later')}
 );
-is($session->query('SELECT flag_user_ask()'), 't', 'which then has come');
+is($session->query('SELECT flag_user_ask()'), 't', 'a handle of an instance to come reads it when it has come');
 $node->safe_psql('postgres', q{SELECT drop_instance('later')});
-is($session->query('SELECT flag_user_ask()'), 'f', 'and gone');
+is($session->query('SELECT flag_user_ask()'), 'f', 'a handle of an instance is false after the instance was dropped');
 is($session->query(q{SELECT flag_user_resolve('to_come', NULL, true); SELECT flag_user_ask()}),
-	"\nf", 'or of a feature to come');
+	"\nf", 'a handle may be of a feature to come');
 $node->safe_psql('postgres',
 	q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('to_come', 'toCome', 'boolean', 'true'), ('number', 'number', 'number', '1')}
 );
-is($session->query('SELECT flag_user_ask()'), 't', 'which then has come');
+is($session->query('SELECT flag_user_ask()'), 't', 'a handle of a feature to come reads it when it has come');
 like(
 	$session->query(q{SELECT flag_user_resolve('number', NULL, true); SELECT flag_user_ask()}),
 	qr/ERROR:  feature "number" is of type number, not boolean/,
-	'but not of one that is not boolean');
+	'a handle of a feature that is not boolean raises an error');
 like(
 	$session->query(q{SELECT flag_user_resolve('nothing', NULL, false); SELECT flag_user_ask()}),
 	qr/ERROR:  feature "nothing" does not exist/,
-	'without missing_ok it raises');
+	'a handle of a missing feature raises an error without missing_ok');
 like(
 	$session->query('SELECT flag_user_ask()'),
 	qr/ERROR:  feature "nothing" does not exist/,
-	'each time');
+	'a handle of a missing feature raises its error each time');
 is( $session->query(
 		q{BEGIN; SELECT flag_user_resolve('login_default_org', NULL, false); ROLLBACK; SELECT flag_user_ask()}
 	),
@@ -123,24 +123,24 @@ is( $session->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'default'; SELECT flag_user_ask(); COMMIT; SELECT flag_user_ask()}
 	),
 	"t\nt",
-	'it follows the current instance');
+	'a handle without instance follows the current instance');
 
 # Change callbacks.
 is($session->query('SELECT flag_user_watch(true); SELECT flag_user_changes() * 0'),
 	"\n0", 'a callback can be registered');
-is($session->query('SELECT flag_user_changes()'), '0', 'and is not called when nothing changes');
+is($session->query('SELECT flag_user_changes()'), '0', 'a callback is not called when nothing changes');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"loginDefaultOrg": false}')});
 is($session->query('SELECT flag_user_changes() > 0'),
-	't', 'but when another session has changed something');
+	't', 'a callback is called when another session has changed something');
 is( $session->query(
 		q{SET instance_features.instance_id = 'default'; SELECT flag_user_changes() > 0}),
 	't',
-	'and when the current instance is set');
+	'a callback is called when the current instance is set');
 is( $session->query(
 		q{SELECT flag_user_watch(false); SELECT flag_user_changes() * 0; SELECT 1 FROM set_instance_features('{"loginDefaultOrg": true}'); SELECT flag_user_changes()}
 	),
 	"\n0\n1\n0",
-	'until it is unregistered');
+	'a callback is not called after it was unregistered');
 
 # Parallel workers.
 is( $session->query(
@@ -155,17 +155,17 @@ is( $session->query(
 
 # DROP EXTENSION.
 $node->safe_psql('postgres', 'DROP EXTENSION instance_features');
-is($session->query($insert), '0', 'DROP EXTENSION is survived by a handle');
+is($session->query($insert), '0', 'a handle survives DROP EXTENSION');
 is($session->query(q{SELECT flag_user_enabled('login_default_org', NULL, true)}),
-	'f', 'and by enabled() with missing_ok');
+	'f', 'enabled() with missing_ok is false after DROP EXTENSION');
 like(
 	$session->query(q{SELECT flag_user_enabled('login_default_org', NULL, false)}),
 	qr/^ERROR:  extension "instance_features" is not installed in this database/,
-	'without, it is an error');
+	'enabled() without missing_ok raises an error after DROP EXTENSION');
 $node->safe_psql('postgres',
 	q{CREATE EXTENSION instance_features; SELECT set_instance_features('{"loginDefaultOrg": true}')}
 );
-is($session->query($insert), '3', 'and created again it is found');
+is($session->query($insert), '3', 'a handle finds the extension that was created again');
 
 $session->quit;
 $node->stop;

@@ -67,7 +67,7 @@ for my $round (1 .. $rounds)
 	{
 		$acknowledged{$1} = $2 if /^(i\d) (\d+)$/ && $2 > $acknowledged{$1};
 	}
-	ok($acknowledged{i1} > 0 && $acknowledged{i2} > 0, "round $round: the writers wrote");
+	ok($acknowledged{i1} > 0 && $acknowledged{i2} > 0, "round $round: both writers have acknowledged writes");
 
 	$node->start;
 	for my $id (sort keys %acknowledged)
@@ -77,9 +77,9 @@ for my $round (1 .. $rounds)
 			qq{SELECT s.sequence, count(*), max(e.sequence), count(DISTINCT e.sequence) FROM instance_features.scope s
 				LEFT JOIN instance_features.event e ON e.scope_id = s.id WHERE s.id = '$id' GROUP BY 1});
 		cmp_ok($sequence, '>=', $acknowledged{$id},
-			"round $round: what was acknowledged of $id is there");
+			"round $round: what was acknowledged of $id is there after the crash");
 		is("$count $max $distinct", "$sequence $sequence $sequence",
-			"round $round: $id has no gap");
+			"round $round: the history of $id has no gap after the crash");
 	}
 	is( $node->safe_psql(
 			'postgres', q{
@@ -88,7 +88,7 @@ for my $round (1 .. $rounds)
 		(SELECT DISTINCT ON (scope_id, feature) scope_id, feature, value, sequence FROM instance_features.event ORDER BY scope_id, feature, sequence DESC)}
 		),
 		'',
-		"round $round: the settings are what the events say");
+		"round $round: the settings are what the events say after the crash");
 }
 
 $node->stop;

@@ -66,21 +66,21 @@ sub check_copy
 	my ($stdout, $stderr)  = ('', '');
 	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE template0") if $db ne 'postgres';
 	ok(IPC::Run::run([ @restore, '-d', $node->connstr($db) ], '>', \$stdout, '2>', \$stderr),
-		"$db: restores");
-	is($stderr,       '',        "$db: without an error or warning");
-	is(contents($db), $contents, "$db: everything is there");
+		"$db: the dump restores");
+	is($stderr,       '',        "$db: the restore prints no error or warning");
+	is(contents($db), $contents, "$db: the restored contents are those of the dump");
 	is( $node->safe_psql(
 			$db,
 			q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence, (features.set_system_features('{"userSchema": true}')).sequence}
 		),
 		'4|2',
-		"$db: it counts on");
+		"$db: the sequences of the restored scopes go on");
 	is( $node->safe_psql(
 			$db,
 			q{SET ROLE alice; SELECT (features.set_instance_features('{"userSchema": true}', E'it''s "a" \\\\ \nb')).sequence}
 		),
 		'2',
-		"$db: and has its owners");
+		"$db: the owner of an instance changes it after the restore");
 	return;
 }
 
@@ -106,9 +106,9 @@ my ($out, $err);
 ok( IPC::Run::run(
 		[ 'pg_restore', '--clean', '--if-exists', '-d', $node->connstr('custom'), "$dir/custom" ],
 		'>', \$out, '2>', \$err),
-	'--clean restores');
-is($err,               '',        'without an error');
-is(contents('custom'), $contents, 'and everything is as it was');
+	'pg_restore --clean restores over what is there');
+is($err,               '',        'pg_restore --clean prints no error');
+is(contents('custom'), $contents, 'pg_restore --clean leaves everything as it was in the dump');
 
 # A whole cluster.
 my $copy = PostgreSQL::Test::Cluster->new('copy');
@@ -118,7 +118,7 @@ command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres'
 	'pg_dumpall writes SQL');
 $copy->command_ok(
 	[ 'psql', '-Xq', '-o', '/dev/null', '-f', "$dir/all.sql", $copy->connstr('postgres') ],
-	'which restores');
+	'a dump of pg_dumpall restores');
 is(contents('postgres', $copy), $contents, 'a dump of a whole cluster carries everything');
 
 # Drop and create again.
@@ -133,7 +133,7 @@ is( $node->safe_psql(
 		q{SELECT to_regclass('v') IS NULL, feature_enabled('user_schema'), (get_instance_feature_details()).sequence}
 	),
 	't|f|0',
-	'CASCADE drops it, and the extension can be created anew');
+	'DROP EXTENSION CASCADE drops what depends on it, after which CREATE EXTENSION starts anew');
 
 $node->stop;
 $copy->stop;

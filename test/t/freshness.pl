@@ -112,7 +112,7 @@ like(
 	$node->safe_psql(
 		'postgres', "$parallel EXPLAIN (COSTS OFF) SELECT sum(check_once()) FROM rows WHERE i > 0"),
 	qr/Parallel Seq Scan/,
-	'given a parallel query');
+	'the query for the reader in parallel has a parallel plan');
 
 my %readers = (
 	'autocommit'         => [ '',       'SELECT check_once();' x 500, '' ],
@@ -158,9 +158,9 @@ for my $name (sort keys %readers)
 	}
 	$reader->query($last);
 	$reader->quit;
-	is($writer->wait . $noise->wait, '', "$name: the writers wrote");
-	is($errors,                      '', "$name: no stale read in $checks");
-	cmp_ok($checks, '>', 500, "$name: enough reads to tell");
+	is($writer->wait . $noise->wait, '', "$name: the writers write without an error");
+	is($errors,                      '', "$name: none of the reads is stale");
+	cmp_ok($checks, '>', 500, "$name: at least one read is decisive");
 	$total += $checks;
 }
 my $writes = $node->safe_psql('postgres', 'SELECT last_value FROM acknowledged');
@@ -170,11 +170,11 @@ diag("$total decisive reads beside $writes writes");
 my $reader  = Session->new($node);
 my $enabled = q{SELECT feature_enabled('user_schema')};
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": false}')});
-is($reader->query($enabled), 'f', 'given a session with a cache');
+is($reader->query($enabled), 'f', 'a session reads a feature before the message queue overflows');
 $node->safe_psql('postgres', join '',
 	map { "CREATE TEMP TABLE t$_ (a text, b text, c text); DROP TABLE t$_;" } 1 .. 400);
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
-is($reader->query($enabled), 't', 'it sees a change after the message queue has overflown');
+is($reader->query($enabled), 't', 'a session sees a change after the message queue has overflown');
 
 # An error while the cache loads: a lock that it waits for, and a cancel.
 my $locker = Session->new($node);
@@ -186,16 +186,16 @@ ok( $node->poll_query_until(
 	'a load waits for a lock');
 $node->safe_psql('postgres',
 	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
-like($reader->wait, qr/^ERROR:  canceling statement due to user request/, 'and is cancelled');
+like($reader->wait, qr/^ERROR:  canceling statement due to user request/, 'a load that waits for a lock can be cancelled');
 like(
 	$reader->query(
 		q{SET lock_timeout = '10ms'; SELECT feature_enabled('user_schema', 'a'); RESET lock_timeout}
 	),
 	qr/^ERROR:  canceling statement due to lock timeout/,
-	'or gives up');
+	'a load that waits for a lock gives up after lock_timeout');
 $locker->query('COMMIT');
 is($reader->query(q{SELECT feature_enabled('user_schema', 'a'), feature_enabled('user_schema')}),
-	'f|t', 'after which it loads');
+	'f|t', 'a session loads features after it was cancelled and after it gave up');
 
 # An invalidation while the cache loads.
 for my $value (qw(true false))
@@ -207,10 +207,10 @@ for my $value (qw(true false))
 	$node->poll_query_until('postgres',
 		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
 	$locker->query(qq{SELECT set_instance_features('{"userSchema": $value}', 'a'); COMMIT});
-	is($reader->wait, 't', "a load goes on after a change to $value");
+	is($reader->wait, 't', "a load that a lock has held up goes on after a change to $value");
 	is( $reader->query(q{SELECT feature_enabled('user_schema', 'a')}),
 		substr($value, 0, 1),
-		'and the next call sees it');
+		"the call after a load that was held up sees the change to $value");
 }
 
 # Memory: bounded by the setting, and not growing.
@@ -222,7 +222,7 @@ $node->safe_psql('postgres',
 my $all =
   q{SELECT count(*) FILTER (WHERE NOT feature_enabled('oidc_token_exchange', 'm' || n)) FROM generate_series(1, 3000) n};
 $reader->query('SET instance_features.cache_size = 100');
-is($reader->query($all), '3000', 'given reads of many instances');
+is($reader->query($all), '3000', 'a session with a small cache reads many instances');
 my $small = $reader->query($bytes);
 cmp_ok(
 	$small, '<',
@@ -231,10 +231,10 @@ cmp_ok(
 $reader->query('SET instance_features.cache_size = 3000');
 $reader->query($all);
 my $large = $reader->query($bytes);
-cmp_ok($large, '>', 5 * $small, 'and takes what it may');
+cmp_ok($large, '>', 5 * $small, 'a cache with a larger size takes more memory');
 $reader->query('SET instance_features.cache_size = 100');
 $reader->query(q{SELECT feature_enabled('user_schema', 'noise9')});
-cmp_ok($reader->query($bytes), '<', $large / 2, 'and gives it back when it next loads');
+cmp_ok($reader->query($bytes), '<', $large / 2, 'a cache with a smaller size gives memory back when it next loads');
 
 # MEMORY_CALLS calls with keys and instances mixed, hits and misses, errors too.
 my $calls = $ENV{MEMORY_CALLS} // 1_000_000;
@@ -252,7 +252,7 @@ $reader->query("$mixed; $errors; SELECT set_config('instance_features.notify', '
 my $after = $reader->query($total_bytes);
 is($reader->query($bytes), $ours_before, "$calls mixed calls do not let the cache grow");
 # The session's other memory comes in large blocks.
-cmp_ok($after - $before, '<', $calls, "nor the session: from $before to $after bytes");
+cmp_ok($after - $before, '<', $calls, "$calls mixed calls do not let the session grow by more than their number in bytes");
 
 $_->quit for $reader, $locker, $writer, $noise;
 $node->stop;

@@ -52,24 +52,24 @@ sub copy_sources
 my ($one, $two) = (copy_sources('one'), copy_sources('second'));
 run_in($_, "builds in " . basename($_), @make) for $one, $two;
 is(compare("$one/instance_features.so", "$two/instance_features.so"),
-	0, 'both libraries are the same, byte for byte');
+	0, 'the libraries of two builds are the same, byte for byte');
 
 # Install and uninstall.
 run_in($one, 'make install', @make, "DESTDIR=$tmp/root", 'install');
 my $installed = files("$tmp/root");
 is(scalar(grep { /instance_features/ } @$installed),
 	@$installed, 'every installed file has our name');
-like(join("\n", @$installed), qr{lib/instance_features\.so$}m, 'the library is among them');
+like(join("\n", @$installed), qr{lib/instance_features\.so$}m, 'the library is installed');
 like(
 	join("\n", @$installed),
 	qr{extension/instance_features/instance_features\.h$}m,
-	'so is the header');
-is(grep({ /--/ } @$installed), scalar(my @scripts = glob 'sql/*.sql'), 'and every script');
+	'the header is installed');
+is(grep({ /--/ } @$installed), scalar(my @scripts = glob 'sql/*.sql'), 'every installation script is installed');
 run_in($one, 'make uninstall', @make, "DESTDIR=$tmp/root", 'uninstall');
-is_deeply(files("$tmp/root"), [], 'leaves nothing');
+is_deeply(files("$tmp/root"), [], 'make uninstall leaves nothing behind');
 my $before = files($two);
 run_in($one, 'make clean', @make, 'clean');
-is_deeply(files($one), [ grep { !/\.(o|so)$/ } @$before ], 'nor does make clean');
+is_deeply(files($one), [ grep { !/\.(o|so)$/ } @$before ], 'make clean leaves nothing behind');
 
 # Build where the sources are not, and may not be written; run the tests there,
 # as a superuser who did not make the cluster, which has no role "postgres".
@@ -86,9 +86,9 @@ mkdir "$tmp/elsewhere";
 	my @there = (@make, '-f', "$one/Makefile", "VPATH=$one");
 	run_in("$tmp/elsewhere", 'a VPATH build', @there);
 	run_in("$tmp/elsewhere", 'its installcheck passes', @there, 'installcheck');
-	is_deeply(files($one), $sources, 'nothing was written to the sources');
+	is_deeply(files($one), $sources, 'a VPATH build and its installcheck write nothing to the sources');
 	run_in("$tmp/elsewhere", 'its make clean', @there, 'clean');
-	is_deeply(files("$tmp/elsewhere"), [], 'leaves nothing');
+	is_deeply(files("$tmp/elsewhere"), [], 'make clean leaves nothing behind of a VPATH build');
 }
 find(sub { chmod((stat)[2] | 0200, $_) }, $one);
 

@@ -25,7 +25,7 @@ sub invalidations_of
 	my ($sql) = @_;
 	$reader->query($enabled);
 	my $before = $reader->query($invalidations);
-	is($writer->query($sql), '', "it succeeds: $sql");
+	is($writer->query($sql), '', "a statement of the writer succeeds: $sql");
 	$reader->query($enabled);
 	return $reader->query($invalidations) - $before;
 }

@@ -42,24 +42,24 @@ is_deeply(
 	{ map { $_ => $version } keys %versions },
 	'the control file, META.json, debian/changelog, the clients and CHANGELOG.md name one version'
 ) or diag(explain(\%versions));
-cmp_ok(scalar(grep { m{^clients/} } keys %versions), '>=', 6, 'both clients have a version');
-ok(scalar(grep { /--\Q$version\E\.sql$/ } glob 'sql/*.sql'), 'a script leads to the version');
+cmp_ok(scalar(grep { m{^clients/} } keys %versions), '>=', 6, 'both clients have versions to compare');
+ok(scalar(grep { /--\Q$version\E\.sql$/ } glob 'sql/*.sql'), 'an installation script leads to the version');
 
 # https://pgxn.org/spec/
 for my $field (qw(name version abstract maintainer license provides meta-spec))
 {
 	ok(defined $meta->{$field}, "META.json has $field");
 }
-like($meta->{name},    qr/^[a-z][a-z0-9_-]+$/, 'a name');
-like($meta->{version}, qr/^\d+\.\d+\.\d+$/,    'a semantic version');
-is($meta->{license},              'postgresql', 'a license of the list');
-is($meta->{'meta-spec'}{version}, '1.0.0',      'the specification that it follows');
+like($meta->{name},    qr/^[a-z][a-z0-9_-]+$/, 'the name in META.json is one that PGXN allows');
+like($meta->{version}, qr/^\d+\.\d+\.\d+$/,    'the version in META.json is a semantic version');
+is($meta->{license},              'postgresql', 'the license in META.json is in the list of PGXN');
+is($meta->{'meta-spec'}{version}, '1.0.0',      'META.json names the specification that it follows');
 for my $name (keys %{ $meta->{provides} })
 {
-	ok(-e $meta->{provides}{$name}{file},    "$name: its file exists");
-	ok(-e $meta->{provides}{$name}{docfile}, "$name: so does its documentation");
+	ok(-e $meta->{provides}{$name}{file},    "$name: the file that META.json names exists");
+	ok(-e $meta->{provides}{$name}{docfile}, "$name: the documentation that META.json names exists");
 }
-like($_, qr/^\S.*<\S+\@\S+>$/, 'a maintainer with an address')
+like($_, qr/^\S.*<\S+\@\S+>$/, 'the maintainer in META.json has an address')
   for ref $meta->{maintainer} ? @{ $meta->{maintainer} } : $meta->{maintainer};
 
 # What the specification has of the other fields.
@@ -69,32 +69,32 @@ ok($known{$_} || /^x_/i, "META.json: $_ is a field of the specification") for so
 for my $name (keys %{ $meta->{provides} })
 {
 	my %fields = %{ $meta->{provides}{$name} };
-	ok(defined $fields{$_}, "$name has a $_") for qw(file version);
+	ok(defined $fields{$_}, "META.json says the $_ of what it provides as $name") for qw(file version);
 	is_deeply([ grep { !/^(abstract|file|docfile|version)$/ } keys %fields ],
-		[], "$name has nothing else");
+		[], "META.json says nothing that PGXN does not know of $name");
 }
 for my $phase (sort keys %{ $meta->{prereqs} })
 {
-	like($phase, qr/^(configure|build|test|runtime|develop)$/, "prereqs: $phase is a phase");
+	like($phase, qr/^(configure|build|test|runtime|develop)$/, "META.json: the phase $phase of prerequisites is one of PGXN");
 	for my $relation (sort keys %{ $meta->{prereqs}{$phase} })
 	{
 		like(
 			$relation,
 			qr/^(requires|recommends|suggests|conflicts)$/,
-			"prereqs: $relation is a relation");
-		like($_, qr/^(0|(>=|>|<=|<|==|!=)? ?\d+\.\d+\.\d+)$/, 'prereqs: a version range')
+			"META.json: the relation $relation of prerequisites is one of PGXN");
+		like($_, qr/^(0|(>=|>|<=|<|==|!=)? ?\d+\.\d+\.\d+)$/, 'META.json: a prerequisite has a range of versions')
 		  for values %{ $meta->{prereqs}{$phase}{$relation} };
 	}
 }
-is(ref $meta->{tags}, 'ARRAY', 'tags are a list');
-ok(length($_) >= 1 && length($_) <= 255 && !/[\/\\\x00-\x1f]/, "\"$_\" is a tag")
+is(ref $meta->{tags}, 'ARRAY', 'the tags in META.json are a list');
+ok(length($_) >= 1 && length($_) <= 255 && !/[\/\\\x00-\x1f]/, "META.json: \"$_\" can be a tag")
   for @{ $meta->{tags} };
-like($meta->{'meta-spec'}{url}, qr{^https?://}, 'the specification has a URL');
-is($meta->{release_status} // 'stable', 'stable', 'the release is stable');
+like($meta->{'meta-spec'}{url}, qr{^https?://}, 'the specification that META.json names has a URL');
+is($meta->{release_status} // 'stable', 'stable', 'the release status in META.json is stable');
 
 # Every script has a place in the README or CONTRIBUTING.md.
 my $text = slurp('README.md') . slurp('CONTRIBUTING.md');
-like($text, qr/\Q$_\E/, "$_ is mentioned")
+like($text, qr/\Q$_\E/, "README.md or CONTRIBUTING.md mentions $_")
   for grep { !/\.sql$/ }
   glob 'script/test* script/demo* script/check script/format script/package-deb bench/run*';
 

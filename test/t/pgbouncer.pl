@@ -54,38 +54,38 @@ my $instance = 'SHOW instance_features.instance_id';
 my $enabled  = q{SELECT feature_enabled('user_schema')};
 is( $clients[0]->query('SELECT pg_backend_pid()'),
 	$clients[1]->query('SELECT pg_backend_pid()'),
-	'given two clients on one connection');
+	'two clients share one connection to the server');
 is($clients[0]->query("BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT"),
-	't', 'a client reads its instance');
-is($clients[1]->query("$instance; $enabled"), "default\nf", 'the next one does not have it');
+	't', 'a client reads its instance with SET LOCAL');
+is($clients[1]->query("$instance; $enabled"), "default\nf", 'the next client reads the default instance');
 is( $clients[0]->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner; COMMIT}
 	),
 	'a',
-	'a client writes its instance');
+	'a client writes to its instance with SET LOCAL');
 is( $clients[1]->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT feature_enabled('login_default_org'); COMMIT}
 	),
 	'f',
-	'the next one reads another');
+	'the next client reads another instance');
 like(
 	$clients[0]->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT set_instance_features('{"x": 1}'); COMMIT}
 	),
 	qr/ERROR:  unknown feature "x"/,
-	'a client fails');
-is($clients[1]->query($instance), 'default', 'and leaves nothing');
+	'a client fails after SET LOCAL');
+is($clients[1]->query($instance), 'default', 'a client that failed leaves its instance to nobody');
 is( $clients[0]->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SAVEPOINT s; SET LOCAL instance_features.instance_id = 'b'; ROLLBACK TO s; SHOW instance_features.instance_id; ROLLBACK}
 	),
 	'a',
-	'a savepoint');
-is($clients[2]->query($instance), 'default', 'leaves nothing either');
+	'a client goes back to a savepoint from a second instance to the first');
+is($clients[2]->query($instance), 'default', 'a client that went back to a savepoint leaves its instance to nobody');
 is( $clients[0]->query(
 		q{SELECT status FROM feature_service('GET', '/v2/features/instance?inheritance=true'); SELECT coalesce(current_setting('response.status', true), '')}
 	),
 	"200\n",
-	'nor does the service leave its status');
+	'the service leaves its status to nobody');
 
 # Clients of different roles, at once.
 my @roles = map { Session->new($node, connstr => $connstr, user => $_) } 'alice', 'bob';
@@ -102,14 +102,14 @@ for my $round (1 .. 20)
 	my @got = map { $_->wait } @roles;
 	is( "@got",
 		join(' ', map { (qw(a b))[$_] . '|' . (($round + $_) % 2 ? 't' : 'f') } 0, 1),
-		"round $round: each its own");
+		"round $round: each client writes to and reads from its own instance");
 }
 like(
 	$roles[0]->query(
 		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT set_instance_features('{"userSchema": true}'); COMMIT}
 	),
 	qr/ERROR:  permission denied for instance "b"/,
-	'and no right to another\'s');
+	'a client has no right to the instance of another role');
 
 # A change by somebody who does not come through the pool.
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});

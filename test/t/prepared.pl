@@ -85,10 +85,10 @@ is($_->query(q{SELECT feature_enabled('later', 'a')}),
 	't', 'a definition exists after COMMIT PREPARED')
   for $preparer, $reader;
 is($reader->query('SELECT count(*) FROM check_instance_features()'),
-	'0', 'the tables are consistent');
+	'0', 'the tables are consistent after a definition was prepared and committed');
 
 # A prepared transaction keeps its locks: writers of the same instance wait.
-is(prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r, $sequence + 2, 'a change is prepared');
+is(prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r, $sequence + 2, 'a change is prepared for a writer to wait for');
 my $writer = Session->new($node);
 $writer->send(q{SELECT (set_instance_features('{"loginDefaultOrg": true}', 'a')).sequence});
 ok( $node->poll_query_until(

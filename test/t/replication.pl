@@ -22,22 +22,22 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 my $reader  = Session->new($standby);
 my $enabled = q{SELECT feature_enabled('user_schema')};
-is($reader->query($enabled), 'f', 'a standby reads');
+is($reader->query($enabled), 'f', 'a standby reads a feature');
 my $transaction = Session->new($standby);
 is($transaction->query("BEGIN ISOLATION LEVEL REPEATABLE READ; $enabled"),
-	'f', 'also in REPEATABLE READ');
+	'f', 'a transaction in REPEATABLE READ on a standby reads a feature');
 
 for my $value (qw(true false true))
 {
 	$primary->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
-	is($reader->query($enabled),      substr($value, 0, 1), "an open session sees $value");
-	is($transaction->query($enabled), substr($value, 0, 1), 'so does one in REPEATABLE READ');
+	is($reader->query($enabled),      substr($value, 0, 1), "an open session on a standby sees a change to $value");
+	is($transaction->query($enabled), substr($value, 0, 1), "a transaction in REPEATABLE READ on a standby sees a change to $value");
 }
 $primary->safe_psql('postgres',
 	q{BEGIN; SELECT set_instance_features('{"userSchema": false}'); ROLLBACK});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
-is($reader->query($enabled), 't', 'not what was rolled back');
+is($reader->query($enabled), 't', 'an open session on a standby does not see a change that was rolled back');
 
 # By every other means, too.
 my $color = q{SELECT feature_text('color')};
@@ -95,26 +95,26 @@ is( $reader->query(
 		q{\set VERBOSITY sqlstate
 	SELECT set_instance_features('{"userSchema": false}')}),
 	'ERROR:  25006',
-	'a write is refused with 25006');
+	'a standby refuses a write with 25006');
 like(
 	$reader->query(
 		q{\set VERBOSITY verbose
 	SELECT reset_system_features()}),
 	qr/^ERROR:  25006: cannot execute reset_system_features\(\) in a read-only transaction/,
-	'by its name');
+	'a standby names the function that it refuses');
 is( $reader->query(
 		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": false}')}
 	),
 	'500',
-	'and through the service with 500');
+	'a standby answers a write through the service with 500');
 is($reader->query(q{SELECT status FROM feature_service('GET', '/v2/features/instance')}),
-	'200', 'which reads');
+	'200', 'a standby answers a read through the service');
 $transaction->quit;
 $primary->stop;
 $standby->promote;
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequence}),
-	'4', 'after promotion writing goes on with the next sequence');
-is($reader->query($enabled), 'f', 'and is seen');
+	'4', 'a promoted standby goes on with the next sequence');
+is($reader->query($enabled), 'f', 'an open session on a promoted standby sees its own change');
 $reader->quit;
 $standby->stop;
 
@@ -138,22 +138,22 @@ $subscriber->safe_psql(
 $subscriber->wait_for_subscription_sync($publisher, 'features')
   if $subscriber->can('wait_for_subscription_sync');
 $reader = Session->new($subscriber);
-is($reader->query($enabled), 'f', 'a subscriber reads');
+is($reader->query($enabled), 'f', 'a subscriber reads a feature');
 
 for my $value (qw(true false true))
 {
 	$publisher->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$publisher->wait_for_catchup('features');
-	is($reader->query($enabled), substr($value, 0, 1), "its open session sees $value");
+	is($reader->query($enabled), substr($value, 0, 1), "an open session on a subscriber sees a change to $value");
 }
 is( $reader->query(
 		'SELECT (get_instance_feature_details()).sequence, count(*) FROM instance_feature_history()'
 	),
 	'3|3',
-	'with its events');
+	'a subscriber has the details and the events of its publisher');
 $publisher->safe_psql('postgres', 'SELECT reset_instance_features()');
 $publisher->wait_for_catchup('features');
-is($reader->query($enabled), 'f', 'a reset');
+is($reader->query($enabled), 'f', 'an open session on a subscriber sees a reset');
 
 # Triggers that are not ALWAYS, as a restore with --disable-triggers leaves them:
 # an apply worker fires none of them, and sessions remember nothing.

@@ -48,7 +48,7 @@ for my $call (q{alter_feature('x', description => 'altered')}, q{set_feature_sta
 		qr/feature "x" does not exist/,
 		"$call finds its feature gone when another session renames it meanwhile");
 	is($dml->query(q{SELECT stage, description FROM instance_features.feature WHERE key = 'y'}),
-		'experimental|', "and leaves the renamed one alone");
+		'experimental|', "$call leaves a feature alone that another session has renamed meanwhile");
 	$dml->query(q{DELETE FROM instance_features.feature});
 }
 
@@ -66,7 +66,7 @@ is($caller->wait, '1',
 	'the history of an implicit instance begins anew when another session renames its row meanwhile'
 );
 is($node->safe_psql('test', 'SELECT * FROM check_instance_features()'),
-	'', 'and nothing is inconsistent');
+	'', 'the tables are consistent after a row was renamed under a writer');
 
 # A row that direct DML has locked does not hold up everybody else.
 $dml->query(q{SELECT define_feature('x'), set_instance_features('{"x": true}')});
@@ -80,7 +80,7 @@ my $start  = time;
 my $others = $node->psql('test',
 	q{SET lock_timeout = '5s'; SELECT set_system_features('{"loginDefaultOrg": true}')});
 is($others, 0, 'drop_feature() does not hold up other changes while a setting is locked');
-cmp_ok(time - $start, '<', 3, 'for more than a moment');
+cmp_ok(time - $start, '<', 3, 'a change takes but a moment while drop_feature() waits for a setting');
 $dml->query('COMMIT');
 is($caller->wait, '', 'drop_feature() goes on when the setting is free');
 
@@ -91,8 +91,8 @@ like(
 	$caller->query(q{SET lock_timeout = '300ms'; SELECT drop_feature('x', cascade => true)}),
 	qr/could not lock the definitions/,
 	'drop_feature() gives up after lock_timeout');
-cmp_ok(time - $start, '<', 3, 'and not later');
-is($caller->query('SHOW lock_timeout'), '300ms', 'lock_timeout is what it was');
+cmp_ok(time - $start, '<', 3, 'drop_feature() gives up not much later than lock_timeout');
+is($caller->query('SHOW lock_timeout'), '300ms', 'drop_feature() leaves lock_timeout as it was');
 $dml->query('ROLLBACK');
 
 # REINDEX CONCURRENTLY waits for who waits for its lock, and VACUUM takes it too.
@@ -109,7 +109,7 @@ $dml->query(q{BEGIN; SELECT define_feature('first')});
 send_and_block($caller,
 	q{SET lock_timeout = '60s'; SELECT define_feature('second', json_name => 'first')});
 $dml->query('COMMIT');
-like($caller->wait, qr/name "first" is already used by feature "first"/, 'but for each other');
+like($caller->wait, qr/name "first" is already used by feature "first"/, 'define_feature() waits for another to commit the same name');
 $dml->query(q{SELECT drop_feature('x', true), drop_feature('z'), drop_feature('first')});
 
 # VACUUM FULL gives rows other places, which a change must not have read before.
@@ -128,9 +128,9 @@ is( $node->safe_psql(
 		q{SELECT scope_id FROM instance_features.setting WHERE value = 'false' AND scope_id LIKE 't%'}
 	),
 	't20',
-	'and is written to the setting of its own instance');
+	'a change after VACUUM FULL is written to the setting of its own instance');
 is($node->safe_psql('test', 'SELECT * FROM check_instance_features()'),
-	'', 'so that nothing is inconsistent');
+	'', 'the tables are consistent after VACUUM FULL beside a change');
 
 # A relation cache message that arrives while features are loaded.
 my $reader = Session->new($node, dbname => 'test');
@@ -160,7 +160,7 @@ is( $node->psql(
 is( $node->safe_psql(
 		'test', q{SELECT count(*) FROM pg_extension WHERE extname = 'instance_features'}),
 	'0',
-	'and drops the extension');
+	'DROP EXTENSION drops the extension in a transaction that has changed a definition');
 
 # A dump after the superuser who created the extension is gone.
 $node->safe_psql('postgres', 'CREATE ROLE creator SUPERUSER LOGIN');

@@ -18,33 +18,33 @@ my $enabled = q{SELECT feature_enabled('user_schema')};
 # DROP and CREATE in the same session and in another.
 my $reader = Session->new($node);
 $reader->query(q{SELECT set_instance_features('{"userSchema": true}')});
-is($reader->query($enabled), 't', 'given a session that has read');
+is($reader->query($enabled), 't', 'a session reads a feature that it has set');
 $reader->query(qq{PREPARE p AS $enabled});
-is($reader->query('EXECUTE p'), 't', 'and has a prepared statement');
+is($reader->query('EXECUTE p'), 't', 'a prepared statement reads a feature that its session has set');
 $reader->query('DROP EXTENSION instance_features');
 like(
 	$reader->query($enabled),
 	qr/^ERROR:  function feature_enabled\(unknown\) does not exist/,
-	'dropped, there is nothing to call');
+	'a session has no function to call after DROP EXTENSION');
 $reader->query('CREATE EXTENSION instance_features');
-is($reader->query($enabled),    'f', 'created again, the session sees the new one');
-is($reader->query('EXECUTE p'), 'f', 'so does the prepared statement');
+is($reader->query($enabled),    'f', 'a session reads the extension that it has created again');
+is($reader->query('EXECUTE p'), 'f', 'a prepared statement reads the extension that was created again');
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
-	'1', 'it can write');
+	'1', 'a session writes to the extension that it has created again');
 $node->safe_psql('postgres',
 	'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
-is($reader->query($enabled), 'f', 'the same when another session did it');
+is($reader->query($enabled), 'f', 'a session reads the extension that another session has created again');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
-is($reader->query($enabled), 't', 'and it learns of changes by others');
+is($reader->query($enabled), 't', 'a session sees a change by another after the extension was created again');
 $node->safe_psql('postgres', q{SELECT reset_instance_features()});
-is($reader->query($enabled), 'f', 'each of them');
+is($reader->query($enabled), 'f', 'a session sees a second change by another after the extension was created again');
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
-	'3', 'also for writing');
+	'3', 'a session writes after others to the extension that was created again');
 is( $reader->query(
 		qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled; ROLLBACK; $enabled}
 	),
 	"f\nt",
-	'and when it was rolled back');
+	'a session reads the old extension after DROP and CREATE EXTENSION were rolled back');
 
 # A library without its extension.
 $node->safe_psql(
@@ -54,47 +54,47 @@ $node->safe_psql(
 my $other = Session->new($node, dbname => 'other');
 is( $other->query(q{SELECT enabled('user_schema')}),
 	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
-	'without the extension, the library says so');
+	'the library says that the extension is not installed');
 is( $other->query(
 		q{CREATE SCHEMA instance_features; CREATE TABLE instance_features.scope (); SELECT enabled('user_schema')}
 	),
 	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
-	'whatever has its name');
+	'the library does not mistake a schema and a table of its name for the extension');
 $other->query('DROP SCHEMA instance_features CASCADE; CREATE EXTENSION instance_features');
-is($other->query(q{SELECT enabled('user_schema')}), 'f', 'and works when it comes');
+is($other->query(q{SELECT enabled('user_schema')}), 'f', 'the library works once the extension is created');
 
 # Two databases.
 $node->safe_psql('other', q{SELECT set_system_features('{"userSchema": true}')});
 is($reader->query(q{SELECT (get_system_feature_details()).sequence}),
-	'0', 'another database has its own features');
-is($other->query($enabled), 't', 'which its sessions see');
+	'0', 'a change in one database leaves the system of another as it was');
+is($other->query($enabled), 't', 'the sessions of a database see the change of its system');
 
 # DISCARD ALL and RESET ALL.
 $reader->query(q{SELECT create_instance('a'); SET instance_features.instance_id = 'a'});
-is($reader->query($enabled),                'f', 'given another current instance');
-is($reader->query("DISCARD ALL; $enabled"), 't', 'DISCARD ALL goes back to the default one');
+is($reader->query($enabled),                'f', 'a session reads another current instance that it has set');
+is($reader->query("DISCARD ALL; $enabled"), 't', 'DISCARD ALL goes back to the default instance');
 is( $reader->query(
 		"BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT; $enabled"),
 	"f\nt",
-	'the end of a transaction to the one before');
+	'the end of a transaction with SET LOCAL goes back to the instance before');
 
 # The setting for a database or a role.
 $node->safe_psql('postgres',
 	q{ALTER DATABASE postgres SET instance_features.instance_id = 'a'; CREATE ROLE tenant LOGIN; ALTER ROLE tenant SET instance_features.instance_id = 'b'; SELECT create_instance('b', 'tenant')}
 );
-is($node->safe_psql('postgres', $enabled), 'f', 'a database can have its instance');
+is($node->safe_psql('postgres', $enabled), 'f', 'a database can have its own current instance');
 is( $node->safe_psql(
 		'postgres',
 		q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner},
 		extra_params => [ '-U', 'tenant' ]),
 	'b',
-	'a role can have its own');
+	'a role can have its own current instance');
 is( $node->safe_psql(
 		'postgres',
 		'SHOW instance_features.instance_id',
 		extra_params => [ '-U', 'tenant' ]),
 	'b',
-	'before the library is loaded');
+	'the current instance of a role is shown before the library is loaded');
 $node->safe_psql('postgres', q{ALTER DATABASE postgres RESET instance_features.instance_id});
 
 # The library loaded in advance, by each way.
@@ -104,7 +104,7 @@ for my $how (qw(session_preload_libraries shared_preload_libraries))
 		"$how = 'instance_features'\ninstance_features.instance_id = 'a'");
 	$node->restart;
 	is($node->safe_psql('postgres', "SHOW instance_features.instance_id; $enabled"),
-		"a\nf", "works with $how");
+		"a\nf", "a session reads the configured instance with $how");
 	$node->append_conf('postgresql.conf', "$how = ''");
 }
 $node->append_conf('postgresql.conf', "instance_features.instance_id = 'default'");
@@ -115,7 +115,7 @@ my ($status, $out, $err) =
 like(
 	$err,
 	qr/invalid configuration parameter name "instance_features.typo"/,
-	'a misspelt setting is an error');
+	'a misspelt setting of ours is an error');
 
 # Created by the owner of a database, in a schema of theirs.
 $node->safe_psql('postgres', q{CREATE ROLE dba LOGIN; CREATE DATABASE mine OWNER dba});
@@ -129,8 +129,8 @@ is( $dba->query(
 		q{SELECT (set_instance_features('{"userSchema": true}')).sequence, (set_system_features('{"userSchema": true}')).sequence}
 	),
 	'1|1',
-	'and owns the system and the default instance');
-is($dba->query('SELECT count(*) FROM instance_features.event'), '2', 'and the tables');
+	'the owner of a database who created the extension owns the system and the default instance');
+is($dba->query('SELECT count(*) FROM instance_features.event'), '2', 'the owner of a database who created the extension reads its tables');
 my $tenant    = Session->new($node, dbname => 'mine', user => 'tenant');
 my $superuser = Session->new($node, dbname => 'mine');
 my $read      = q{SELECT "My Features".feature_enabled('user_schema', 'default')};
@@ -139,11 +139,11 @@ like(
 	qr/^ERROR:  permission denied for schema My Features/,
 	'the schema of the extension narrows who reads');
 is($dba->query('GRANT USAGE ON SCHEMA "My Features" TO PUBLIC'),
-	'', 'the owner of the schema opens it');
+	'', 'the owner of the schema of the extension opens it to all');
 is( $dba->query('REVOKE EXECUTE ON FUNCTION feature_enabled FROM PUBLIC'),
 	'WARNING:  no privileges could be revoked for "feature_enabled"',
 	'the owner of the database cannot revoke EXECUTE');
-is($tenant->query($read), 't', 'whoever may use the schema may read');
+is($tenant->query($read), 't', 'whoever may use the schema of the extension may read features');
 $superuser->query('REVOKE EXECUTE ON FUNCTION "My Features".feature_enabled FROM PUBLIC');
 like(
 	$tenant->query($read),
@@ -188,7 +188,7 @@ is( $dba->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequen
 	'a trigger runs as the owner of the database that fires it');
 is($tenant->query('SELECT current_user, session_user'),
 	'tenant|tenant', 'a change leaves the current role as it was');
-is($dba->query('DROP EXTENSION instance_features'), '', 'the owner can drop the extension');
+is($dba->query('DROP EXTENSION instance_features'), '', 'the owner of the database can drop the extension');
 $_->quit for $dba, $tenant, $superuser;
 
 # A deprecated feature warns once a session.
@@ -200,25 +200,25 @@ $setter->query(
 is( $setter->query(
 		q{SELECT (set_instance_features('{"oldOne": null, "userSchema": true}')).sequence}),
 	'1',
-	'to unset a deprecated feature is fine');
+	'unsetting a deprecated feature does not warn');
 is( $setter->query(q{SELECT (set_instance_features('{"oldOne": true}')).sequence}),
 	"2\nWARNING:  feature \"old_one\" is deprecated",
-	'to set it warns');
+	'setting a deprecated feature warns');
 is($setter->query(q{SELECT (set_instance_features('{"oldOne": false}')).sequence}),
-	'3', 'once a session');
+	'3', 'setting a deprecated feature again does not warn in the same session');
 is( $setter->query(
 		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"olderOne": true, "oldOne": true}')}
 	),
 	"200\nWARNING:  feature \"older_one\" is deprecated",
-	'and feature, also through the service');
+	'setting another deprecated feature warns through the service too');
 is( $setter->query(
 		q{\set VERBOSITY sqlstate
 	\c
 	SELECT (revert_instance_features(2)).sequence}) =~ s/^You are.*\n//r,
 	"6\nWARNING:  01P01",
-	'in another session again, with a SQLSTATE of its own');
+	'setting a deprecated feature warns with SQLSTATE 01P01 in another session');
 is($setter->query('SELECT count(*) FROM check_instance_features()'),
-	'0', 'the tables are consistent');
+	'0', 'the tables are consistent after deprecated features were set');
 $setter->quit;
 
 # Databases of other encodings.
@@ -239,23 +239,23 @@ for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
 	like(
 		$session->query(qq{SELECT (set_instance_features('{"userSchema": true}', '$id')).sequence}),
 		qr/^1\n.*"resourceOwner": "$id"/,
-		"$encoding: is set and notified");
+		"$encoding: a change of an instance with other letters in its id is notified");
 	like(
 		$session->query(qq{SELECT set_instance_features('{"$id": true}')}),
 		qr/^ERROR:  unknown feature "$id"/,
-		"$encoding: is named by an error");
+		"$encoding: an error names an unknown feature of other letters");
 	is( $session->query(
 			qq{SET instance_features.instance_id = '$id'; SELECT feature_enabled('user_schema')}),
 		't',
-		"$encoding: is set as the current instance");
+		"$encoding: an id of other letters can be the current instance");
 	is( $session->query(q{SELECT status FROM feature_service('GET', '/v2/features/%ff')}),
 		$encoding eq 'EUC_JP' ? '400' : '404',
-		"$encoding: bytes in a path");
+		"$encoding: a path with a byte above 127 is answered as the encoding demands");
 	is( $session->query(
 			q{SELECT body->'details'->>'resourceOwner' FROM feature_service('GET', '/v2/features/instance')}
 		),
 		$id,
-		"$encoding: through the service");
+		"$encoding: the service answers with an id of other letters");
 	$session->quit;
 }
 

@@ -457,19 +457,19 @@ for my $old_bindir (sort glob '/usr/lib/postgresql/*/bin')
 			],
 			"pg_upgrade from $old_major to $new_major");
 		$new->start;
-		is($new->safe_psql('postgres', $contents), $before, "$old_major: everything is there");
+		is($new->safe_psql('postgres', $contents), $before, "$old_major: pg_upgrade keeps the contents of all tables");
 		is( $new->safe_psql(
 				'postgres',
 				q{SELECT feature_enabled('user_schema', 'a'), (set_instance_features('{"userSchema": false}', 'a')).sequence}
 			),
 			't|2',
-			"$old_major: it counts on");
+			"$old_major: the sequence of an instance goes on after pg_upgrade");
 		is( $new->safe_psql(
 				'postgres', q{SET ROLE alice; SELECT (reset_instance_features('a')).sequence}),
 			'3',
-			"$old_major: and has its owners");
+			"$old_major: the owner of an instance changes it after pg_upgrade");
 		is($new->safe_psql('postgres', 'SELECT count(*) FROM check_instance_features()'),
-			'0', "$old_major: and is consistent");
+			'0', "$old_major: the tables are consistent after pg_upgrade");
 		$new->stop;
 	}
 }
