@@ -47,12 +47,81 @@ function randomOf(seed, number) {
   };
 }
 
-const PATHS = ['/', '*', '//', '/healthz', '/readyz', '/v2/features/instance', '/v2beta/features/system', '/v2/features/instance?inheritance=true', '/v2/features/instance?%zz', '/v2/features/%00',
-  '/zitadel.feature.v2.FeatureService/SetInstanceFeatures', '/zitadel.feature.v2beta.FeatureService/GetInstanceFeatures', '/zitadel.feature.v2.FeatureService/SetUserFeatures', '/zitadel.feature.v2.FeatureService/Nothing', 'http://x:99999/healthz', `/${'x'.repeat(20000)}`];
-const HOSTS = ['localhost', 'localhost', 'localhost', 'LOCALHOST.:', 'other.example.com', 'nobody.example.com', '', 'a b', '[', '%', 'x:99999', '[::1', '\xff', 'x'.repeat(500)];
-const TYPES = ['application/json', 'application/proto', 'application/grpc', 'application/grpc+proto', 'application/grpc+json', 'application/grpc-web', 'application/grpc-web+proto', 'application/grpc-web-text', 'application/connect+json', 'text/html', '', 'application/json; charset=utf-16'];
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'CONNECT', 'TRACE', 'PATCH', 'get', 'X'];
-const BODIES = ['{}', '{"userSchema": true}', '{"userSchema": 1e999999}', '{"loginDefaultOrg": null}', '[]', '"', '{"userSchema": "\\u0000"}', '['.repeat(5000), '{"loginV2": {"required": true}}', '{"improvedPerformance": ["IMPROVED_PERFORMANCE_PROJECT"]}', '\xff\xfe{\0}\0', ''];
+const PATHS = [
+  '/',
+  '*',
+  '//',
+  '/healthz',
+  '/readyz',
+  '/v2/features/instance',
+  '/v2beta/features/system',
+  '/v2/features/instance?inheritance=true',
+  '/v2/features/instance?%zz',
+  '/v2/features/%00',
+  '/zitadel.feature.v2.FeatureService/SetInstanceFeatures',
+  '/zitadel.feature.v2beta.FeatureService/GetInstanceFeatures',
+  '/zitadel.feature.v2.FeatureService/SetUserFeatures',
+  '/zitadel.feature.v2.FeatureService/Nothing',
+  'http://x:99999/healthz',
+  `/${'x'.repeat(20000)}`,
+];
+const HOSTS = [
+  'localhost',
+  'localhost',
+  'localhost',
+  'LOCALHOST.:',
+  'other.example.com',
+  'nobody.example.com',
+  '',
+  'a b',
+  '[',
+  '%',
+  'x:99999',
+  '[::1',
+  '\xff',
+  'x'.repeat(500),
+];
+const TYPES = [
+  'application/json',
+  'application/proto',
+  'application/grpc',
+  'application/grpc+proto',
+  'application/grpc+json',
+  'application/grpc-web',
+  'application/grpc-web+proto',
+  'application/grpc-web-text',
+  'application/connect+json',
+  'text/html',
+  '',
+  'application/json; charset=utf-16',
+];
+const METHODS = [
+  'GET',
+  'POST',
+  'PUT',
+  'DELETE',
+  'HEAD',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+  'PATCH',
+  'get',
+  'X',
+];
+const BODIES = [
+  '{}',
+  '{"userSchema": true}',
+  '{"userSchema": 1e999999}',
+  '{"loginDefaultOrg": null}',
+  '[]',
+  '"',
+  '{"userSchema": "\\u0000"}',
+  '['.repeat(5000),
+  '{"loginV2": {"required": true}}',
+  '{"improvedPerformance": ["IMPROVED_PERFORMANCE_PROJECT"]}',
+  '\xff\xfe{\0}\0',
+  '',
+];
 const ENCODINGS = ['gzip', 'br', 'identity', 'deflate', 'x'];
 
 /** Change bytes here and there. */
@@ -61,15 +130,26 @@ function mutate(random, bytes, times = 1 + random.upTo(4)) {
   for (let i = 0; i < times; i++) {
     const at = random.upTo(result.length + 1);
     const end = Math.min(result.length, at + 1 + random.upTo(20));
-    const [before, part, after] = [result.subarray(0, at), result.subarray(at, end), result.subarray(end)];
-    result = Buffer.concat(random.pick([
-      () => [before, random.bytes(part.length), after],
-      () => [before, random.bytes(1 + random.upTo(10)), part, after],
-      () => [before, after],
-      () => [before, part, part, after],
-      () => [before],
-      () => [before, Buffer.alloc(random.upTo(40), random.pick([0, 0xff, 0x20, 0x0d, 0x0a])), part, after],
-    ])());
+    const [before, part, after] = [
+      result.subarray(0, at),
+      result.subarray(at, end),
+      result.subarray(end),
+    ];
+    result = Buffer.concat(
+      random.pick([
+        () => [before, random.bytes(part.length), after],
+        () => [before, random.bytes(1 + random.upTo(10)), part, after],
+        () => [before, after],
+        () => [before, part, part, after],
+        () => [before],
+        () => [
+          before,
+          Buffer.alloc(random.upTo(40), random.pick([0, 0xff, 0x20, 0x0d, 0x0a])),
+          part,
+          after,
+        ],
+      ])(),
+    );
   }
   return result;
 }
@@ -77,9 +157,12 @@ function mutate(random, bytes, times = 1 + random.upTo(4)) {
 /** A message of the service's, right or nearly so. */
 function message(random) {
   const fields = { loginDefaultOrg: random.chance(0.5), userSchema: random.chance(0.5) };
-  if (random.chance(0.3)) fields.loginV2 = { required: true, baseUri: 'x'.repeat(random.upTo(300)) };
+  if (random.chance(0.3))
+    fields.loginV2 = { required: true, baseUri: 'x'.repeat(random.upTo(300)) };
   if (random.chance(0.3)) fields.improvedPerformance = [random.upTo(9)];
-  const bytes = Buffer.from(toBinary(SetInstanceFeaturesRequestSchema, create(SetInstanceFeaturesRequestSchema, fields)));
+  const bytes = Buffer.from(
+    toBinary(SetInstanceFeaturesRequestSchema, create(SetInstanceFeaturesRequestSchema, fields)),
+  );
   return random.chance(0.8) ? mutate(random, bytes) : bytes;
 }
 
@@ -93,11 +176,29 @@ function bodyOf(random, type) {
 
 function headersOf(random, token, type) {
   const headers = [];
-  if (random.chance(0.8)) headers.push(['authorization', random.chance(0.9) ? `Bearer ${token}` : random.pick(['Bearer x.y.z', 'Basic x', '', 'Bearer '])]);
+  if (random.chance(0.8))
+    headers.push([
+      'authorization',
+      random.chance(0.9)
+        ? `Bearer ${token}`
+        : random.pick(['Bearer x.y.z', 'Basic x', '', 'Bearer ']),
+    ]);
   if (type) headers.push(['content-type', type]);
-  if (random.chance(0.1)) headers.push([random.pick(['content-encoding', 'grpc-encoding', 'accept-encoding', 'grpc-accept-encoding']), random.pick(ENCODINGS)]);
-  if (random.chance(0.1)) headers.push([random.pick(['grpc-timeout', 'connect-timeout-ms']), random.pick(['1m', '5S', '0', '-1', 'x', '99999999999H', '10'])]);
-  if (random.chance(0.1)) headers.push([random.pick(['te', 'expect', 'upgrade', 'connection', 'trailer', 'x-user', 'constructor']), random.pick(['trailers', '100-continue', 'h2c', 'close', 'x', 'keep-alive, upgrade'])]);
+  if (random.chance(0.1))
+    headers.push([
+      random.pick(['content-encoding', 'grpc-encoding', 'accept-encoding', 'grpc-accept-encoding']),
+      random.pick(ENCODINGS),
+    ]);
+  if (random.chance(0.1))
+    headers.push([
+      random.pick(['grpc-timeout', 'connect-timeout-ms']),
+      random.pick(['1m', '5S', '0', '-1', 'x', '99999999999H', '10']),
+    ]);
+  if (random.chance(0.1))
+    headers.push([
+      random.pick(['te', 'expect', 'upgrade', 'connection', 'trailer', 'x-user', 'constructor']),
+      random.pick(['trailers', '100-continue', 'h2c', 'close', 'x', 'keep-alive, upgrade']),
+    ]);
   return headers;
 }
 
@@ -108,10 +209,24 @@ function http1Case(random, token) {
     const headers = [['Host', random.pick(HOSTS)], ...headersOf(random, token, type)];
     if (random.chance(0.05)) headers.push(['Host', random.pick(HOSTS)]);
     const chunked = random.chance(0.2);
-    if (chunked) headers.push(['Transfer-Encoding', random.pick(['chunked', 'chunked', 'gzip, chunked', 'identity'])]);
-    if (!chunked || random.chance(0.1)) headers.push(['Content-Length', random.chance(0.9) ? body.length : random.pick([-1, 'x', 1e9, body.length + 5, '0x10'])]);
+    if (chunked)
+      headers.push([
+        'Transfer-Encoding',
+        random.pick(['chunked', 'chunked', 'gzip, chunked', 'identity']),
+      ]);
+    if (!chunked || random.chance(0.1))
+      headers.push([
+        'Content-Length',
+        random.chance(0.9) ? body.length : random.pick([-1, 'x', 1e9, body.length + 5, '0x10']),
+      ]);
     const head = `${random.pick(METHODS)} ${random.pick(PATHS)} HTTP/${random.chance(0.9) ? '1.1' : random.pick(['1.0', '2.0', '0.9', '9.9'])}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
-    const sent = chunked ? Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from('\r\n0\r\n\r\n')]) : body;
+    const sent = chunked
+      ? Buffer.concat([
+          Buffer.from(`${body.length.toString(16)}\r\n`),
+          body,
+          Buffer.from('\r\n0\r\n\r\n'),
+        ])
+      : body;
     return Buffer.concat([Buffer.from(head, 'latin1'), sent]);
   });
   const bytes = Buffer.concat(requests);
@@ -121,7 +236,13 @@ function http1Case(random, token) {
 const SETTINGS = frame(FRAME.SETTINGS, 0, 0);
 
 function http2Headers(random, token, type) {
-  const fields = [[':method', random.pick(METHODS)], [':scheme', random.pick(['http', 'http', 'https', 'x'])], [':path', random.pick(PATHS)], [':authority', random.pick(HOSTS)], ...headersOf(random, token, type)];
+  const fields = [
+    [':method', random.pick(METHODS)],
+    [':scheme', random.pick(['http', 'http', 'https', 'x'])],
+    [':path', random.pick(PATHS)],
+    [':authority', random.pick(HOSTS)],
+    ...headersOf(random, token, type),
+  ];
   if (random.chance(0.1)) fields.push(['host', random.pick(HOSTS)]);
   if (random.chance(0.05)) fields.push([':authority', random.pick(HOSTS)]);
   if (random.chance(0.05)) fields.splice(random.upTo(fields.length), 1);
@@ -133,8 +254,18 @@ function http2Case(random, token) {
     const type = random.pick(TYPES);
     const id = random.chance(0.8) ? 2 * i + 1 : random.upTo(2 ** 31);
     return random.pick([
-      () => frame(FRAME.HEADERS, random.pick([4, 5, 5, 1, 0x24]), id, http2Headers(random, token, type)),
-      () => Buffer.concat([frame(FRAME.HEADERS, 4, id, http2Headers(random, token, type)), frame(FRAME.DATA, random.pick([0, 1, 1, 8]), id, bodyOf(random, type))]),
+      () =>
+        frame(
+          FRAME.HEADERS,
+          random.pick([4, 5, 5, 1, 0x24]),
+          id,
+          http2Headers(random, token, type),
+        ),
+      () =>
+        Buffer.concat([
+          frame(FRAME.HEADERS, 4, id, http2Headers(random, token, type)),
+          frame(FRAME.DATA, random.pick([0, 1, 1, 8]), id, bodyOf(random, type)),
+        ]),
       () => frame(FRAME.DATA, random.upTo(256), id, random.bytes(random.upTo(100))),
       () => frame(FRAME.RST_STREAM, 0, random.pick([1, 3, 5, id]), random.bytes(4)),
       () => frame(FRAME.SETTINGS, random.upTo(2), 0, random.bytes(6 * random.upTo(4))),
@@ -156,9 +287,20 @@ function rpcCase(random, token) {
   const calls = Array.from({ length: 1 + random.upTo(4) }, (_, i) => {
     const type = random.pick(TYPES.slice(0, 7));
     const path = random.pick(PATHS.filter((name) => name.startsWith('/zitadel')));
-    const fields = [[':method', 'POST'], [':scheme', 'http'], [':path', path], [':authority', 'localhost'], ['content-type', type], ['te', 'trailers'], ['authorization', `Bearer ${token}`]];
+    const fields = [
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', path],
+      [':authority', 'localhost'],
+      ['content-type', type],
+      ['te', 'trailers'],
+      ['authorization', `Bearer ${token}`],
+    ];
     const body = bodyOf(random, type);
-    return Buffer.concat([frame(FRAME.HEADERS, 4, 2 * i + 1, headerBlock(fields)), frame(FRAME.DATA, 1, 2 * i + 1, body)]);
+    return Buffer.concat([
+      frame(FRAME.HEADERS, 4, 2 * i + 1, headerBlock(fields)),
+      frame(FRAME.DATA, 1, 2 * i + 1, body),
+    ]);
   });
   return Buffer.concat([PREFACE, SETTINGS, ...calls]);
 }
@@ -168,7 +310,13 @@ export function makeCase(seed, number, token) {
   const random = randomOf(seed, number);
   const kind = random.pick(['http1', 'http2', 'rpc']);
   const bytes = { http1: http1Case, http2: http2Case, rpc: rpcCase }[kind](random, token);
-  return { kind, port: kind === 'http1' ? 'port' : 'http2Port', bytes, end: random.chance(0.3), leave: random.chance(0.1) };
+  return {
+    kind,
+    port: kind === 'http1' ? 'port' : 'http2Port',
+    bytes,
+    end: random.chance(0.3),
+    leave: random.chance(0.1),
+  };
 }
 
 /** Send a case; resolves to what came back, when the peer closes or falls silent. */
@@ -183,33 +331,50 @@ function send(port, { bytes, end, leave }) {
     });
     // What has come while we were busy is read before it is decided.
     let known = -1;
-    socket.setTimeout(ANSWER_MS).on('timeout', () => setImmediate(() => {
-      if (chunks.length === known || chunks.length === 0) socket.destroy();
-      known = chunks.length;
-      socket.setTimeout(SILENCE_MS);
-    }));
-    socket.on('data', (chunk) => {
-      chunks.push(chunk);
-      socket.setTimeout(SILENCE_MS);
-    }).on('error', () => {}).on('close', () => resolve(Buffer.concat(chunks)));
+    socket.setTimeout(ANSWER_MS).on('timeout', () =>
+      setImmediate(() => {
+        if (chunks.length === known || chunks.length === 0) socket.destroy();
+        known = chunks.length;
+        socket.setTimeout(SILENCE_MS);
+      }),
+    );
+    socket
+      .on('data', (chunk) => {
+        chunks.push(chunk);
+        socket.setTimeout(SILENCE_MS);
+      })
+      .on('error', () => {})
+      .on('close', () => resolve(Buffer.concat(chunks)));
   });
 }
 
-const signToken = () => new SignJWT({ role: 'alice' }).setProtectedHeader({ alg: 'HS256' }).setIssuer('test').setAudience('features')
-  .setExpirationTime(4102444800).sign(new TextEncoder().encode(SECRET));
+const signToken = () =>
+  new SignJWT({ role: 'alice' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setIssuer('test')
+    .setAudience('features')
+    .setExpirationTime(4102444800)
+    .sign(new TextEncoder().encode(SECRET));
 
 /** The program under test, and what can be seen of it from outside. */
 async function startProgram(directory) {
   writeFileSync(join(directory, 'secret'), SECRET);
-  writeFileSync(join(directory, 'config.json'), JSON.stringify({
-    listen: { port: 0, http2Port: 0 },
-    database: { poolSize: 5, statementTimeoutMs: 2000 },
-    hosts: { localhost: 'acme', 'other.example.com': 'other' },
-    token: { secretFile: 'secret', issuer: 'test', audience: 'features' },
-    limits: { requestBytes: 20000, requestTimeoutMs: 500, idleTimeoutMs: 500 },
-  }));
+  writeFileSync(
+    join(directory, 'config.json'),
+    JSON.stringify({
+      listen: { port: 0, http2Port: 0 },
+      database: { poolSize: 5, statementTimeoutMs: 2000 },
+      hosts: { localhost: 'acme', 'other.example.com': 'other' },
+      token: { secretFile: 'secret', issuer: 'test', audience: 'features' },
+      limits: { requestBytes: 20000, requestTimeoutMs: 500, idleTimeoutMs: 500 },
+    }),
+  );
   const main = fileURLToPath(new URL('../src/main.js', import.meta.url));
-  const program = spawn(process.execPath, ['--max-old-space-size=64', main, join(directory, 'config.json')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const program = spawn(
+    process.execPath,
+    ['--max-old-space-size=64', main, join(directory, 'config.json')],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   const statuses = new Map();
   const wrong = [];
   let ports;
@@ -225,13 +390,20 @@ async function startProgram(directory) {
         entry = { message: line };
       }
       if (entry.message === 'listening') ports = entry;
-      else if (entry.message === 'request') statuses.set(entry.status, (statuses.get(entry.status) ?? 0) + 1);
-      if (entry.status === 500 || !['listening', 'request', 'stopping', 'stopped'].includes(entry.message)) wrong.push(line);
+      else if (entry.message === 'request')
+        statuses.set(entry.status, (statuses.get(entry.status) ?? 0) + 1);
+      if (
+        entry.status === 500 ||
+        !['listening', 'request', 'stopping', 'stopped'].includes(entry.message)
+      )
+        wrong.push(line);
     }
   });
   await until(() => ports || program.exitCode !== null);
   assert.equal(program.exitCode, null, wrong.join('\n'));
-  const memory = () => Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const memory = () =>
+    Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${program.pid}/status`, 'utf8'))?.[1]) /
+    1024;
   const descriptors = () => readdirSync(`/proc/${program.pid}/fd`).length;
   return { program, ...ports, statuses, wrong, memory, descriptors };
 }
@@ -247,7 +419,8 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
   const gateway = await startProgram(directory);
   try {
     const token = await signToken();
-    const good = async () => (await request(gateway, 'GET', '/v2/features/instance?inheritance=true', { token })).status;
+    const good = async () =>
+      (await request(gateway, 'GET', '/v2/features/instance?inheritance=true', { token })).status;
     assert.equal(await good(), 200);
     const descriptors = gateway.descriptors();
     let next = first;
@@ -255,7 +428,11 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
     const running = new Set();
     const samples = [];
     const worker = async () => {
-      while (next < first + count && gateway.program.exitCode === null && gateway.program.signalCode === null) {
+      while (
+        next < first + count &&
+        gateway.program.exitCode === null &&
+        gateway.program.signalCode === null
+      ) {
         const number = next++;
         running.add(number);
         const made = makeCase(seed, number, token);
@@ -264,13 +441,20 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
         running.delete(number);
         if ((number - first) % Math.ceil(count / 10) === 0) {
           samples.push(gateway.memory());
-          say(`case ${number}: ${samples.at(-1).toFixed()} MB, ${gateway.descriptors()} descriptors`);
+          say(
+            `case ${number}: ${samples.at(-1).toFixed()} MB, ${gateway.descriptors()} descriptors`,
+          );
         }
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
-    if (gateway.program.exitCode !== null || gateway.program.signalCode !== null) await until(() => gateway.program.stderr.closed);
-    assert.equal(gateway.program.exitCode ?? gateway.program.signalCode, null, `the program ended at one of the cases ${[...running].join(', ')} of seed ${seed}:\n${gateway.wrong.join('\n')}`);
+    if (gateway.program.exitCode !== null || gateway.program.signalCode !== null)
+      await until(() => gateway.program.stderr.closed);
+    assert.equal(
+      gateway.program.exitCode ?? gateway.program.signalCode,
+      null,
+      `the program ended at one of the cases ${[...running].join(', ')} of seed ${seed}:\n${gateway.wrong.join('\n')}`,
+    );
     assert.deepEqual(gateway.wrong.slice(0, 5), [], 'nothing was an internal error');
     // Most of them say enough to get an answer.
     const total = answered.http1 + answered.http2 + answered.rpc;
@@ -281,14 +465,28 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
     // The heap has its size after a while; a leak goes on.
     const [, , , settled] = samples;
     const memory = gateway.memory();
-    if (count >= 5000) assert.ok(memory < settled * 1.25 + 10, `memory grew from ${settled} to ${memory} MB`);
-    await until(async () => (await admin.query("SELECT FROM pg_stat_activity WHERE usename = 'gateway' AND (state <> 'idle' OR xact_start IS NOT NULL)")).rowCount === 0);
-    const sessions = (await admin.query("SELECT FROM pg_stat_activity WHERE usename = 'gateway'")).rowCount;
+    if (count >= 5000)
+      assert.ok(memory < settled * 1.25 + 10, `memory grew from ${settled} to ${memory} MB`);
+    await until(
+      async () =>
+        (
+          await admin.query(
+            "SELECT FROM pg_stat_activity WHERE usename = 'gateway' AND (state <> 'idle' OR xact_start IS NOT NULL)",
+          )
+        ).rowCount === 0,
+    );
+    const sessions = (await admin.query("SELECT FROM pg_stat_activity WHERE usename = 'gateway'"))
+      .rowCount;
     assert.ok(sessions <= 6, `${sessions} sessions`);
     assert.equal((await admin.query('SELECT FROM check_instance_features()')).rowCount, 0);
     gateway.program.kill('SIGTERM');
     assert.deepEqual(await once(gateway.program, 'exit'), [0, null]);
-    return { answered, statuses: Object.fromEntries([...gateway.statuses].sort(([a], [b]) => a - b)), memory, sessions };
+    return {
+      answered,
+      statuses: Object.fromEntries([...gateway.statuses].sort(([a], [b]) => a - b)),
+      memory,
+      sessions,
+    };
   } finally {
     gateway.program.kill('SIGKILL');
     await admin.end();
@@ -301,7 +499,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [first, count] = [Number(process.env.FIRST ?? 0), Number(process.env.COUNT ?? 20000)];
   const say = (text) => process.stdout.write(`${text}\n`);
   say(`seed ${seed}, ${count} cases from ${first} on`);
-  if (count === 1) say(JSON.stringify(makeCase(seed, first, await signToken()).bytes.toString('latin1')));
+  if (count === 1)
+    say(JSON.stringify(makeCase(seed, first, await signToken()).bytes.toString('latin1')));
   try {
     say(JSON.stringify(await mutationRun({ seed, first, count, say })));
   } catch (error) {

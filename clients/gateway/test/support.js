@@ -19,19 +19,29 @@ export const JSON_PATH = '/v2/features/instance';
 
 /** Wait for a condition, not for a time. */
 export async function until(condition, seconds = 30) {
-  for (const end = Date.now() + seconds * 1000; ;) {
+  for (const end = Date.now() + seconds * 1000; ; ) {
     const result = await condition();
     if (result) return result;
     assert.ok(Date.now() < end, `in ${seconds} seconds: ${condition}`);
-    await new Promise((resolve) => { setTimeout(resolve, 10); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
   }
 }
 
 const keys = await generateKeyPair('ES256');
 
-export function tokenOf(role, { audience = 'features', issuer = 'test', key = keys.privateKey, kid } = {}) {
-  return new SignJWT({ role }).setProtectedHeader({ alg: 'ES256', kid }).setIssuedAt().setExpirationTime('5m')
-    .setAudience(audience).setIssuer(issuer).sign(key);
+export function tokenOf(
+  role,
+  { audience = 'features', issuer = 'test', key = keys.privateKey, kid } = {},
+) {
+  return new SignJWT({ role })
+    .setProtectedHeader({ alg: 'ES256', kid })
+    .setIssuedAt()
+    .setExpirationTime('5m')
+    .setAudience(audience)
+    .setIssuer(issuer)
+    .sign(key);
 }
 
 /** A directory that has the public key of the tokens; gone when the test is. */
@@ -47,7 +57,12 @@ export const fileConfig = ({ listen, database, hosts, token, limits } = {}) => (
   listen: { port: 0, http2Port: 0, ...listen },
   database: { poolSize: 5, connectTimeoutMs: 2000, statementTimeoutMs: 2000, ...database },
   hosts: { localhost: 'acme', 'other.example.com': 'other', ...hosts },
-  token: token ?? { publicKeyFile: 'key.pem', algorithms: ['ES256'], issuer: 'test', audience: 'features' },
+  token: token ?? {
+    publicKeyFile: 'key.pem',
+    algorithms: ['ES256'],
+    issuer: 'test',
+    audience: 'features',
+  },
   limits: { requestBytes: 20000, requestTimeoutMs: 2000, shutdownMs: 1000, ...limits },
 });
 
@@ -55,7 +70,10 @@ export const fileConfig = ({ listen, database, hosts, token, limits } = {}) => (
 export async function start(t, sections) {
   const directory = await createDirectory(t);
   const log = [];
-  const gateway = await startGateway(checkConfig(fileConfig(sections), directory), (level, message, fields) => log.push({ level, message, ...fields }));
+  const gateway = await startGateway(
+    checkConfig(fileConfig(sections), directory),
+    (level, message, fields) => log.push({ level, message, ...fields }),
+  );
   t.after(() => gateway.stop());
   return { ...gateway, log };
 }
@@ -76,8 +94,14 @@ export async function lockInstance(t, instance = 'acme') {
   const holder = new pg.Client({ user: process.env.ADMIN_USER });
   await holder.connect();
   await holder.query('BEGIN');
-  await holder.query("SELECT set_instance_features('{\"userSchema\": true, \"loginDefaultOrg\": true}', $1)", [instance]);
-  await holder.query("SELECT set_instance_features('{\"userSchema\": false, \"loginDefaultOrg\": false}', $1)", [instance]);
+  await holder.query(
+    'SELECT set_instance_features(\'{"userSchema": true, "loginDefaultOrg": true}\', $1)',
+    [instance],
+  );
+  await holder.query(
+    'SELECT set_instance_features(\'{"userSchema": false, "loginDefaultOrg": false}\', $1)',
+    [instance],
+  );
   let held = true;
   const release = async () => {
     if (held) await holder.query('ROLLBACK').then(() => holder.end());
@@ -88,17 +112,43 @@ export async function lockInstance(t, instance = 'acme') {
 }
 
 /** A JSON request over HTTP/1.1: {status, headers, text, body}. */
-export function request(gateway, method, path, { token, body, host = 'localhost', headers = {}, signal, agent } = {}) {
+export function request(
+  gateway,
+  method,
+  path,
+  { token, body, host = 'localhost', headers = {}, signal, agent } = {},
+) {
   return new Promise((resolve, reject) => {
     const authorization = token && { authorization: `Bearer ${token}` };
-    const options = { port: gateway.port, host: '127.0.0.1', method, path, signal, agent, headers: { host, ...authorization, ...headers } };
-    http.request(options, (response) => {
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject).on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode, headers: response.headers, text, get body() { return JSON.parse(text); } });
-      });
-    }).on('error', reject).end(body);
+    const options = {
+      port: gateway.port,
+      host: '127.0.0.1',
+      method,
+      path,
+      signal,
+      agent,
+      headers: { host, ...authorization, ...headers },
+    };
+    http
+      .request(options, (response) => {
+        const chunks = [];
+        response
+          .on('data', (chunk) => chunks.push(chunk))
+          .on('error', reject)
+          .on('end', () => {
+            const text = Buffer.concat(chunks).toString();
+            resolve({
+              status: response.statusCode,
+              headers: response.headers,
+              text,
+              get body() {
+                return JSON.parse(text);
+              },
+            });
+          });
+      })
+      .on('error', reject)
+      .end(body);
   });
 }
 
@@ -110,7 +160,10 @@ export function sendRaw(port, bytes, { end = false } = {}) {
       socket.write(bytes);
       if (end) socket.end();
     });
-    socket.on('data', (chunk) => chunks.push(chunk)).on('error', () => {}).on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket
+      .on('data', (chunk) => chunks.push(chunk))
+      .on('error', () => {})
+      .on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
   });
 }
 
@@ -129,10 +182,17 @@ export function openSession(t, gateway, options) {
 export function stream(session, headers, body) {
   return new Promise((resolve) => {
     const result = { status: undefined, headers: {}, text: '', trailers: {} };
-    const opened = session.request({ ':method': 'POST', ':authority': 'localhost', ...headers }, { endStream: false });
+    const opened = session.request(
+      { ':method': 'POST', ':authority': 'localhost', ...headers },
+      { endStream: false },
+    );
     opened.on('response', (got) => Object.assign(result, { status: got[':status'], headers: got }));
-    opened.on('trailers', (got) => { result.trailers = got; });
-    opened.on('data', (chunk) => { result.text += chunk; });
+    opened.on('trailers', (got) => {
+      result.trailers = got;
+    });
+    opened.on('data', (chunk) => {
+      result.text += chunk;
+    });
     opened.on('error', () => {});
     opened.on('close', () => resolve({ ...result, code: opened.rstCode }));
     if (body !== undefined) opened.end(body);
@@ -150,7 +210,18 @@ export function envelope(bytes, flags = 0) {
 // What follows speaks HTTP/2 a frame at a time.
 
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-export const FRAME = { DATA: 0, HEADERS: 1, PRIORITY: 2, RST_STREAM: 3, SETTINGS: 4, PUSH_PROMISE: 5, PING: 6, GOAWAY: 7, WINDOW_UPDATE: 8, CONTINUATION: 9 };
+export const FRAME = {
+  DATA: 0,
+  HEADERS: 1,
+  PRIORITY: 2,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PUSH_PROMISE: 5,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+  CONTINUATION: 9,
+};
 
 export function frame(type, flags, streamId, payload = Buffer.alloc(0)) {
   const head = Buffer.alloc(9);
@@ -172,5 +243,9 @@ function hpackString(text) {
 
 /** Header fields as they are, one [name, value] after the other, also the impossible. */
 export function headerBlock(fields) {
-  return Buffer.concat(fields.map(([name, value]) => Buffer.concat([Buffer.from([0]), hpackString(name), hpackString(value)])));
+  return Buffer.concat(
+    fields.map(([name, value]) =>
+      Buffer.concat([Buffer.from([0]), hpackString(name), hpackString(value)]),
+    ),
+  );
 }

@@ -8,7 +8,19 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { ErrorCode, OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import { InstanceFeaturesProvider } from '../src/provider.js';
-import { connectAdmin, createFaultySchema, createInstances, disconnectAdmin, Network, open, query, seen, set, until, value } from './support.js';
+import {
+  connectAdmin,
+  createFaultySchema,
+  createInstances,
+  disconnectAdmin,
+  Network,
+  open,
+  query,
+  seen,
+  set,
+  until,
+  value,
+} from './support.js';
 
 const NOWHERE = { host: '127.0.0.1', port: 1 };
 
@@ -33,26 +45,56 @@ test('what export_features() gave answers with reason STALE until the database i
   await set('booted', { maxUsers: 4 });
   network.mode = 'swallow';
   const started = performance.now();
-  const { client, error, events } = await open({ instanceId: 'booted', bootstrap, connection: network.options({ connectionTimeoutMillis: 500 }) });
+  const { client, error, events } = await open({
+    instanceId: 'booted',
+    bootstrap,
+    connection: network.options({ connectionTimeoutMillis: 500 }),
+  });
   assert.equal(error, undefined, 'it is able to answer');
   assert.ok(performance.now() - started < 3000, 'soon');
   await until(() => client.providerStatus === ProviderStatus.STALE, 'STALE');
-  assert.deepEqual(await client.getNumberDetails('max_users', 0), { flagKey: 'max_users', value: 2, reason: 'STALE', variant: '2', flagMetadata: { source: 'instance', flagSetId: 'booted', version: 'bootstrap' } });
+  assert.deepEqual(await client.getNumberDetails('max_users', 0), {
+    flagKey: 'max_users',
+    value: 2,
+    reason: 'STALE',
+    variant: '2',
+    flagMetadata: { source: 'instance', flagSetId: 'booted', version: 'bootstrap' },
+  });
   assert.deepEqual(await client.getObjectValue('theme', {}), { color: 'red' });
   const login = await client.getBooleanDetails('login_default_org', true);
-  assert.deepEqual([login.value, login.reason, login.flagMetadata.source], [false, 'STALE', 'default'], 'a built-in feature that nobody set');
+  assert.deepEqual(
+    [login.value, login.reason, login.flagMetadata.source],
+    [false, 'STALE', 'default'],
+    'a built-in feature that nobody set',
+  );
   assert.equal(await client.getNumberValue('max_users', 0, { instanceId: 'other booted' }), 3);
-  assert.equal((await client.getStringDetails('max_users', 'x')).errorCode, ErrorCode.TYPE_MISMATCH);
-  assert.equal((await client.getStringDetails('unheard_of', 'x')).errorCode, ErrorCode.FLAG_NOT_FOUND);
-  assert.equal((await client.getNumberDetails('max_users', 0, { instanceId: 'not in it' })).errorCode, ErrorCode.GENERAL);
+  assert.equal(
+    (await client.getStringDetails('max_users', 'x')).errorCode,
+    ErrorCode.TYPE_MISMATCH,
+  );
+  assert.equal(
+    (await client.getStringDetails('unheard_of', 'x')).errorCode,
+    ErrorCode.FLAG_NOT_FOUND,
+  );
+  assert.equal(
+    (await client.getNumberDetails('max_users', 0, { instanceId: 'not in it' })).errorCode,
+    ErrorCode.GENERAL,
+  );
 
   network.mode = 'pass';
   await until(() => client.providerStatus === ProviderStatus.READY, 'READY');
   const details = await client.getNumberDetails('max_users', 0);
   assert.deepEqual([details.value, details.reason], [4, 'STATIC']);
   const other = await client.getNumberDetails('max_users', 0, { instanceId: 'other booted' });
-  assert.deepEqual([other.value, other.errorCode], [0, ErrorCode.INVALID_CONTEXT], 'the database knows better');
-  assert.deepEqual(events.map(([name]) => name).filter((name) => name !== ProviderEvents.ConfigurationChanged), [ProviderEvents.Stale, ProviderEvents.Ready]);
+  assert.deepEqual(
+    [other.value, other.errorCode],
+    [0, ErrorCode.INVALID_CONTEXT],
+    'the database knows better',
+  );
+  assert.deepEqual(
+    events.map(([name]) => name).filter((name) => name !== ProviderEvents.ConfigurationChanged),
+    [ProviderEvents.Stale, ProviderEvents.Ready],
+  );
 
   // What the database has told about does not come back from the document.
   network.mode = 'swallow';
@@ -60,7 +102,9 @@ test('what export_features() gave answers with reason STALE until the database i
   await until(() => client.providerStatus === ProviderStatus.STALE, 'STALE');
   assert.equal(await client.getNumberValue('max_users', 0), 4);
   const later = await until(async () => {
-    const { errorCode, reason } = await client.getNumberDetails('max_users', 0, { instanceId: 'other booted' });
+    const { errorCode, reason } = await client.getNumberDetails('max_users', 0, {
+      instanceId: 'other booted',
+    });
     return errorCode !== ErrorCode.INVALID_CONTEXT && [errorCode, reason];
   }, 'the end of the memory that it is missing');
   assert.deepEqual(later, [ErrorCode.GENERAL, 'ERROR']);
@@ -68,7 +112,10 @@ test('what export_features() gave answers with reason STALE until the database i
 
 test('a database that is there is asked before the document', async () => {
   await set('booted', { maxUsers: 5 });
-  const { client, events } = await open({ instanceId: 'booted', bootstrap: { instances: { booted: { maxUsers: 6 } } } });
+  const { client, events } = await open({
+    instanceId: 'booted',
+    bootstrap: { instances: { booted: { maxUsers: 6 } } },
+  });
   assert.equal(client.providerStatus, ProviderStatus.READY);
   assert.equal(await client.getNumberValue('max_users', 0), 5);
   assert.equal(seen(events, ProviderEvents.Stale).length, 0);
@@ -85,7 +132,10 @@ test('definitions, keys and levels in a document, also from a file', async () =>
     },
     system: { pageSize: 30, user_schema: true, odd_one: 1 },
     instances: { booted: { searchBeta: 'yes', oddOne: 2 }, empty: {} },
-    rollouts: { system: { partly: { percentage: 50, value: true } }, instances: { empty: { plain: { percentage: 1, value: true } } } },
+    rollouts: {
+      system: { partly: { percentage: 50, value: true } },
+      instances: { empty: { plain: { percentage: 1, value: true } } },
+    },
   };
   const directory = mkdtempSync(join(tmpdir(), 'of-'));
   const file = join(directory, 'features.json');
@@ -94,17 +144,33 @@ test('definitions, keys and levels in a document, also from a file', async () =>
     for (const bootstrap of [document, file, pathToFileURL(file)]) {
       const { client } = await open({ instanceId: 'unnamed', bootstrap, connection: NOWHERE });
       const find = async (type, key, instanceId) => {
-        const details = await client[`get${type}Details`](key, { Boolean: false, String: '', Number: 0 }[type], { instanceId });
+        const details = await client[`get${type}Details`](
+          key,
+          { Boolean: false, String: '', Number: 0 }[type],
+          { instanceId },
+        );
         return details.errorCode ?? [details.value, details.flagMetadata.source];
       };
       assert.deepEqual(await find('String', 'beta_search', 'booted'), ['yes', 'instance']);
       assert.deepEqual(await find('String', 'beta_search', 'empty'), ['no', 'default']);
       assert.deepEqual(await find('Number', 'page_size', 'booted'), [30, 'system']);
       assert.deepEqual(await find('Boolean', 'user_schema', 'empty'), [true, 'system']);
-      assert.deepEqual(await find('Number', 'odd_one', 'booted'), [2, 'instance'], 'one without a definition');
-      assert.deepEqual(await find('Number', 'odd_one', undefined), [1, 'system'], 'the default instance');
+      assert.deepEqual(
+        await find('Number', 'odd_one', 'booted'),
+        [2, 'instance'],
+        'one without a definition',
+      );
+      assert.deepEqual(
+        await find('Number', 'odd_one', undefined),
+        [1, 'system'],
+        'the default instance',
+      );
       assert.deepEqual(await find('Boolean', 'old_thing', 'booted'), ErrorCode.FLAG_NOT_FOUND);
-      assert.deepEqual(await find('Boolean', 'partly', 'booted'), ErrorCode.FLAG_NOT_FOUND, 'who is in is not known here');
+      assert.deepEqual(
+        await find('Boolean', 'partly', 'booted'),
+        ErrorCode.FLAG_NOT_FOUND,
+        'who is in is not known here',
+      );
       assert.deepEqual(await find('Boolean', 'plain', 'booted'), [false, 'default']);
       assert.deepEqual(await find('Boolean', 'plain', 'empty'), ErrorCode.FLAG_NOT_FOUND);
       assert.equal(await find('Boolean', 'plain', 'third'), ErrorCode.GENERAL);
@@ -115,14 +181,22 @@ test('definitions, keys and levels in a document, also from a file', async () =>
 });
 
 test('a document that cannot be used is told of at once', () => {
-  for (const bootstrap of [null, 5, [], { system: [] }, { instances: { a: 1 } }, { features: 'x' }]) assert.throws(() => new InstanceFeaturesProvider({ bootstrap }), TypeError);
-  assert.throws(() => new InstanceFeaturesProvider({ bootstrap: '/does/not/exist.json' }), /ENOENT/);
+  for (const bootstrap of [null, 5, [], { system: [] }, { instances: { a: 1 } }, { features: 'x' }])
+    assert.throws(() => new InstanceFeaturesProvider({ bootstrap }), TypeError);
+  assert.throws(
+    () => new InstanceFeaturesProvider({ bootstrap: '/does/not/exist.json' }),
+    /ENOENT/,
+  );
 });
 
 test('a database that refuses is ERROR, whatever the document answers', async () => {
   await createFaultySchema('refusing');
   await query("INSERT INTO refusing.fault (instance_id, sqlstate) VALUES ('booted', '42501')");
-  const { client, error } = await open({ instanceId: 'booted', schema: 'refusing', bootstrap: { instances: { booted: { maxUsers: 6 } } } });
+  const { client, error } = await open({
+    instanceId: 'booted',
+    schema: 'refusing',
+    bootstrap: { instances: { booted: { maxUsers: 6 } } },
+  });
   assert.match(String(error), /as demanded/);
   assert.equal(client.providerStatus, ProviderStatus.ERROR);
   const details = await client.getNumberDetails('max_users', 0);

@@ -7,7 +7,19 @@ import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import pg from 'pg';
-import { connectAdmin, createInstances, disconnectAdmin, LOAD, Network, open, query, run, seen, set, until } from './support.js';
+import {
+  connectAdmin,
+  createInstances,
+  disconnectAdmin,
+  LOAD,
+  Network,
+  open,
+  query,
+  run,
+  seen,
+  set,
+  until,
+} from './support.js';
 
 const HOUR = 3600000;
 const TENANTS = Array.from({ length: 30 }, (_, i) => `read ${i}`);
@@ -22,8 +34,26 @@ before(async () => {
   // Short, since sockets have to fit into 107 bytes.
   directory = mkdtempSync(join(tmpdir(), 'of-'));
   data = join(directory, 'data');
-  await run('pg_basebackup', '-D', data, '-c', 'fast', '-R', '-X', 'stream', '-h', process.env.PGHOST, '-p', process.env.PGPORT, '-U', process.env.ADMIN_USER);
-  appendFileSync(join(data, 'postgresql.conf'), `\nport = 5432\nlisten_addresses = ''\nunix_socket_directories = '${directory}'\nhot_standby = on\n`);
+  await run(
+    'pg_basebackup',
+    '-D',
+    data,
+    '-c',
+    'fast',
+    '-R',
+    '-X',
+    'stream',
+    '-h',
+    process.env.PGHOST,
+    '-p',
+    process.env.PGPORT,
+    '-U',
+    process.env.ADMIN_USER,
+  );
+  appendFileSync(
+    join(data, 'postgresql.conf'),
+    `\nport = 5432\nlisten_addresses = ''\nunix_socket_directories = '${directory}'\nhot_standby = on\n`,
+  );
   await run('pg_ctl', '-D', data, '-w', '-s', '-l', join(directory, 'log'), 'start');
   network = await new Network(join(directory, '.s.PGSQL.5432')).start();
 });
@@ -43,46 +73,77 @@ async function replay() {
   await query('SELECT pg_switch_wal()');
   const standby = new pg.Client({ host: directory, port: 5432, user: process.env.ADMIN_USER });
   await standby.connect();
-  await until(async () => (await standby.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [lsn])).rows[0].there, 'the replay');
+  await until(
+    async () =>
+      (await standby.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [lsn])).rows[0]
+        .there,
+    'the replay',
+  );
   await standby.end();
 }
 
 test('it starts on a standby and sees each change within a second or so', async () => {
   await set(TENANTS[0], { maxUsers: 2 });
   await replay();
-  const { client, error, events } = await open({ instanceId: TENANTS[0], heartbeatMs: HOUR, connection: network.options() });
+  const { client, error, events } = await open({
+    instanceId: TENANTS[0],
+    heartbeatMs: HOUR,
+    connection: network.options(),
+  });
   assert.equal(error, undefined);
   assert.equal(client.providerStatus, ProviderStatus.READY);
   const details = await client.getNumberDetails('max_users', 0);
   assert.deepEqual([details.value, details.reason], [2, 'STATIC']);
   await set(TENANTS[0], { maxUsers: 3 });
   await replay();
-  await until(async () => await users(client) === 3, 'the change', 2000);
-  assert.deepEqual(seen(events, ProviderEvents.ConfigurationChanged).map(([, { flagsChanged }]) => flagsChanged), [['max_users']]);
+  await until(async () => (await users(client)) === 3, 'the change', 2000);
+  assert.deepEqual(
+    seen(events, ProviderEvents.ConfigurationChanged).map(([, { flagsChanged }]) => flagsChanged),
+    [['max_users']],
+  );
   await query('SELECT drop_instance($1)', [TENANTS[29]]);
   await replay();
-  assert.equal((await client.getNumberDetails('max_users', 0, { instanceId: TENANTS[29] })).errorCode, 'INVALID_CONTEXT');
+  assert.equal(
+    (await client.getNumberDetails('max_users', 0, { instanceId: TENANTS[29] })).errorCode,
+    'INVALID_CONTEXT',
+  );
   await query('SELECT create_instance($1)', [TENANTS[29]]);
 });
 
 test('on a standby one query asks for all instances', async () => {
   await replay();
   const { client } = await open({ instanceId: null, pollMs: 100, connection: network.options() });
-  await until(async () => (await Promise.all(TENANTS.map((tenant) => users(client, tenant)))).every((n) => n > 0), 'all instances');
+  await until(
+    async () =>
+      (await Promise.all(TENANTS.map((tenant) => users(client, tenant)))).every((n) => n > 0),
+    'all instances',
+  );
   for (const tenant of TENANTS) await set(tenant, { maxUsers: 50 });
   await replay();
   const loads = network.count(LOAD);
   const started = performance.now();
-  await until(async () => (await Promise.all(TENANTS.map((tenant) => users(client, tenant)))).every((n) => n === 50), 'the change of each');
+  await until(
+    async () =>
+      (await Promise.all(TENANTS.map((tenant) => users(client, tenant)))).every((n) => n === 50),
+    'the change of each',
+  );
   await until(() => network.count(LOAD) >= loads + 3, 'further queries');
-  const most = (performance.now() - started) / 100 * 2 + 2;
-  assert.ok(network.count(LOAD) - loads <= most, `${network.count(LOAD) - loads} loads, not more than ${most}`);
+  const most = ((performance.now() - started) / 100) * 2 + 2;
+  assert.ok(
+    network.count(LOAD) - loads <= most,
+    `${network.count(LOAD) - loads} loads, not more than ${most}`,
+  );
 });
 
 test('after the promotion of a standby it listens, over the same connection', async () => {
   await set(TENANTS[1], { maxUsers: 2 });
   await replay();
-  const { client, events } = await open({ instanceId: TENANTS[1], heartbeatMs: HOUR, pollMs: 100, connection: network.options() });
+  const { client, events } = await open({
+    instanceId: TENANTS[1],
+    heartbeatMs: HOUR,
+    pollMs: 100,
+    connection: network.options(),
+  });
   const { connections } = network;
   const listens = network.count('LISTEN instance_features');
   await run('pg_ctl', '-D', data, '-w', '-s', 'promote');
@@ -92,7 +153,7 @@ test('after the promotion of a standby it listens, over the same connection', as
   // Since the heartbeat is far away, only notifications tell of these.
   for (let i = 10; i < 15; i++) {
     await promoted.query('SELECT set_instance_features($1, $2)', [{ maxUsers: i }, TENANTS[1]]);
-    await until(async () => await users(client) === i, 'the change');
+    await until(async () => (await users(client)) === i, 'the change');
   }
   await promoted.end();
   assert.equal(network.connections, connections);

@@ -28,9 +28,13 @@ export const query = async (sql, values) => (await admin.query(sql, values)).row
 /** What a query with one column and row gives. */
 export const value = async (sql, values) => Object.values((await query(sql, values))[0])[0];
 
-export const run = async (program, ...args) => (await promisify(execFile)(join(process.env.PG_BINDIR, program), args)).stdout;
+export const run = async (program, ...args) =>
+  (await promisify(execFile)(join(process.env.PG_BINDIR, program), args)).stdout;
 
-export const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const sleep = (ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 /** Wait until a condition holds, and return it. */
 export async function until(condition, what, ms = 20000) {
@@ -50,9 +54,12 @@ export async function open(options) {
   const provider = new InstanceFeaturesProvider(options);
   const client = OpenFeature.getClient(domain);
   const events = [];
-  for (const event of Object.values(ProviderEvents)) client.addHandler(event, (details) => events.push([event, details]));
+  for (const event of Object.values(ProviderEvents))
+    client.addHandler(event, (details) => events.push([event, details]));
   let error;
-  await OpenFeature.setProviderAndWait(domain, provider).catch((e) => { error = e; });
+  await OpenFeature.setProviderAndWait(domain, provider).catch((e) => {
+    error = e;
+  });
   events.length = 0;
   return { client, provider, events, error, domain };
 }
@@ -60,7 +67,8 @@ export async function open(options) {
 export const seen = (events, event) => events.filter(([name]) => name === event);
 
 /** How many sessions there are with an application_name. */
-export const sessions = (name) => value('SELECT count(*)::integer FROM pg_stat_activity WHERE application_name = $1', [name]);
+export const sessions = (name) =>
+  value('SELECT count(*)::integer FROM pg_stat_activity WHERE application_name = $1', [name]);
 
 /** Create instances, dropping those of the name that are left. */
 export async function createInstances(...ids) {
@@ -70,7 +78,8 @@ export async function createInstances(...ids) {
   }
 }
 
-export const set = (instanceId, features) => query('SELECT set_instance_features($1, $2)', [JSON.stringify(features), instanceId]);
+export const set = (instanceId, features) =>
+  query('SELECT set_instance_features($1, $2)', [JSON.stringify(features), instanceId]);
 
 /**
  * A network between a provider and a server, the one of the environment unless
@@ -134,7 +143,10 @@ export class Network {
     this.connections++;
     near.near = true;
     const far = net.connect(this.#upstream);
-    for (const [socket, other] of [[near, far], [far, near]]) {
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ]) {
       this.sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => {
