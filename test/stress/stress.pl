@@ -31,30 +31,38 @@ $node->safe_psql(
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE bob LOGIN;
 	-- A change as ours is, by direct DML that locks the scope first.
-	CREATE FUNCTION dml_set(id text, feature text, value jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+	CREATE FUNCTION dml_set(id text, feature text, value jsonb) RETURNS bigint
+		LANGUAGE plpgsql AS $$
 	DECLARE
 		number bigint;
 		present jsonb;
 	BEGIN
 		SELECT s.sequence + 1 INTO number FROM instance_features.scope s
-		WHERE s.level = 'instance' AND s.instance_id = '' AND s.id = dml_set.id AND NOT s.dropped FOR NO KEY UPDATE;
+		WHERE s.level = 'instance' AND s.instance_id = '' AND s.id = dml_set.id
+			AND NOT s.dropped FOR NO KEY UPDATE;
 		IF number IS NULL THEN
 			RETURN NULL;
 		END IF;
 		SELECT t.value INTO present FROM instance_features.setting t
-		WHERE t.level = 'instance' AND t.instance_id = '' AND t.scope_id = dml_set.id AND t.feature = dml_set.feature;
-		INSERT INTO instance_features.event (level, scope_id, sequence, event_type, feature, old_value, value, editor, creation_date)
-		VALUES ('instance', dml_set.id, number, 'feature.instance.' || dml_set.feature || '.set', dml_set.feature, present, dml_set.value, current_user, clock_timestamp());
-		INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence, change_date)
+		WHERE t.level = 'instance' AND t.instance_id = '' AND t.scope_id = dml_set.id
+			AND t.feature = dml_set.feature;
+		INSERT INTO instance_features.event (level, scope_id, sequence, event_type, feature,
+			old_value, value, editor, creation_date)
+		VALUES ('instance', dml_set.id, number, 'feature.instance.' || dml_set.feature || '.set',
+			dml_set.feature, present, dml_set.value, current_user, clock_timestamp());
+		INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence,
+			change_date)
 		VALUES ('instance', dml_set.id, dml_set.feature, dml_set.value, number, clock_timestamp())
-		ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value, sequence = excluded.sequence, change_date = excluded.change_date;
+		ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value,
+			sequence = excluded.sequence, change_date = excluded.change_date;
 		UPDATE instance_features.scope s SET sequence = number, change_date = clock_timestamp()
 		WHERE s.level = 'instance' AND s.instance_id = '' AND s.id = dml_set.id;
 		RETURN number;
 	END $$});
 
 my @builtin =
-  qw(login_default_org oidc_trigger_introspection_projections oidc_legacy_introspection user_schema oidc_token_exchange);
+  qw(login_default_org oidc_trigger_introspection_projections oidc_legacy_introspection user_schema
+  oidc_token_exchange);
 my %custom = (
 	color => [ 'string',  '"red"', '"green"', '"blue"' ],
 	size  => [ 'integer', 1,       2,         3 ],
@@ -217,8 +225,9 @@ my %operations = (
 		6,
 		sub {
 			my $method = pick(qw(GET PUT DELETE));
-			sprintf
-			  q{SELECT 'unexpected ' || body::text FROM feature_service('%s', '/v2beta/features/%s', %s) WHERE status NOT IN (200, 400, 403, 404)},
+			sprintf q{SELECT 'unexpected ' || body::text
+					FROM feature_service('%s', '/v2beta/features/%s', %s)
+					WHERE status NOT IN (200, 400, 403, 404)},
 			  $method, pick(qw(instance system)),
 			  $method eq 'PUT' ? "'" . settings(1) . "'" : 'NULL';
 		}
@@ -234,9 +243,9 @@ my %operations = (
 	'direct DML: a time' => [
 		3,
 		sub {
-			sprintf
-			  q{UPDATE instance_features.setting SET change_date = clock_timestamp() WHERE level = 'instance' AND instance_id = '' AND scope_id = '%s' AND feature = '%s'},
-			  pick(@instances), feature();
+			sprintf q{UPDATE instance_features.setting SET change_date = clock_timestamp()
+					WHERE level = 'instance' AND instance_id = '' AND scope_id = '%s'
+					AND feature = '%s'}, pick(@instances), feature();
 		}
 	],
 	'direct DML: a description' => [
@@ -248,8 +257,7 @@ my %operations = (
 		}
 	],
 	feature_enabled => [
-		10,
-		sub { sprintf q{SELECT feature_enabled('%s', %s) IS NULL}, pick(@builtin), instance() },
+		10, sub { sprintf q{SELECT feature_enabled('%s', %s) IS NULL}, pick(@builtin), instance() },
 		@gone
 	],
 	feature_value => [
@@ -298,9 +306,8 @@ my %operations = (
 	get_instance_features_at => [
 		2,
 		sub {
-			sprintf
-			  q{SELECT count(*) < 0 FROM get_instance_features_at(clock_timestamp() - interval '%d ms', %s)},
-			  rand 500, instance();
+			sprintf q{SELECT count(*) < 0
+					FROM get_instance_features_at(clock_timestamp() - interval '%d ms', %s)}, rand 500, instance();
 		},
 		@gone,
 		'55000'
@@ -324,7 +331,8 @@ my %is_reader =
 is( $node->safe_psql(
 		'postgres', q{
 	SELECT proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
-	WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND p.pronamespace = 'public'::regnamespace
+	WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
+		AND d.deptype = 'e' AND p.pronamespace = 'public'::regnamespace
 	GROUP BY proname ORDER BY proname COLLATE "C"}),
 	join("\n", grep { !/DML/ } sort keys %operations),
 	'every public function takes part');
@@ -337,9 +345,11 @@ my $agreement = q{
 	), truth AS (
 		SELECT instance_id, feature, value FROM instance_features.effective_feature
 	)
-	SELECT concat_ws(' ', 'answered', instance_id, key, value) FROM (TABLE answer EXCEPT TABLE truth) a
+	SELECT concat_ws(' ', 'answered', instance_id, key, value)
+		FROM (TABLE answer EXCEPT TABLE truth) a
 	UNION ALL
-	SELECT concat_ws(' ', 'true is', instance_id, feature, value) FROM (TABLE truth EXCEPT TABLE answer) b};
+	SELECT concat_ws(' ', 'true is', instance_id, feature, value)
+		FROM (TABLE truth EXCEPT TABLE answer) b};
 
 # One session, in a process of its own, which writes what happened to a file.
 my $tmp = PostgreSQL::Test::Utils::tempdir;
@@ -394,8 +404,8 @@ sub run_session
 		else            { $done{$name}++ }
 		my %may = map { $_ => 1 } @allowed, '40001';
 		print $report "unexpected: $before$sql$after\n$answer\n" if grep { !$may{$_} } @states;
-		(my $printed = $answer) =~
-		  s/^(ERROR|DETAIL|HINT|CONTEXT|LOCATION|LINE|WARNING|f$|\s*\^|SQL statement|PL\/pgSQL).*\n?//mg;
+		(my $printed = $answer) =~ s/^(ERROR|DETAIL|HINT|CONTEXT|LOCATION|LINE|WARNING|f$|\s*\^
+			|SQL\ statement|PL\/pgSQL).*\n?//mgx;
 		$printed =~ s/^\s*\n//mg;
 		print $report "printed: $before$sql$after\n$answer\n" if $printed =~ /\S/ && !@states;
 	}
@@ -409,7 +419,7 @@ sub run_session
 
 	# When all have finished, what this session answers is the truth.
 	append_to_file("$tmp/finished$number", '');
-	sleep 0.1 until -e "$tmp/all";
+	sleep 0.05 until -e "$tmp/all";
 	my $answer = $session->query($agreement) =~ s/^Asynchronous notification.*\n?//mgr;
 	print $report "disagrees: $answer\n" if $answer ne '';
 	print $report "agrees\n"             if $answer eq '';
@@ -433,7 +443,7 @@ for my $number (0 .. $sessions - 1)
 	push @pids, $pid;
 }
 my $limit = time + $seconds + 120;
-sleep 0.2 until time > $limit || $sessions == grep { -e "$tmp/finished$_" } 0 .. $sessions - 1;
+sleep 0.05 until time > $limit || $sessions == grep { -e "$tmp/finished$_" } 0 .. $sessions - 1;
 is(scalar(grep { -e "$tmp/finished$_" } 0 .. $sessions - 1),
 	$sessions, 'every session comes to an end');
 append_to_file("$tmp/all", '');
@@ -442,7 +452,8 @@ if (time > $limit)
 	diag(
 		$node->safe_psql(
 			'postgres',
-			q{SELECT pid, wait_event_type, wait_event, pg_blocking_pids(pid), query FROM pg_stat_activity WHERE backend_type = 'client backend'}
+			q{SELECT pid, wait_event_type, wait_event, pg_blocking_pids(pid), query
+				FROM pg_stat_activity WHERE backend_type = 'client backend'}
 		));
 	kill 'TERM', @pids;
 }

@@ -11,16 +11,19 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->start;
-$node->safe_psql('postgres',
-	'CREATE EXTENSION flag_user; CREATE TABLE t (i integer); CREATE TRIGGER gate BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION flag_user_gate()'
+$node->safe_psql(
+	'postgres',
+	'CREATE EXTENSION flag_user; CREATE TABLE t (i integer);
+		CREATE TRIGGER gate BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION flag_user_gate()'
 );
 my $insert =
   'WITH i AS (INSERT INTO t SELECT generate_series(1, 3) RETURNING 1) SELECT count(*) FROM i';
 
 # Without instance_features.
 my $session = Session->new($node);
-is($session->query('SELECT flag_user_version()'), '',  'the C API is not found while the extension is missing');
-is($session->query($insert),                      '0', 'a trigger that uses the C API runs without the extension');
+is($session->query('SELECT flag_user_version()'),
+	'', 'the C API is not found while the extension is missing');
+is($session->query($insert), '0', 'a trigger that uses the C API runs without the extension');
 is($session->query(q{SELECT flag_user_enabled('user_schema', NULL, true)}),
 	'f', 'enabled() with missing_ok is false without the extension');
 like(
@@ -30,12 +33,14 @@ like(
 
 # It comes, in the same session: the other library was loaded first.
 $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
-is($session->query('SELECT flag_user_version()'), '1', 'the C API is found once the extension is there');
-is($session->query($insert),                      '0', 'a trigger sees that a feature is off by default');
+is($session->query('SELECT flag_user_version()'),
+	'1', 'the C API is found once the extension is there');
+is($session->query($insert), '0', 'a trigger sees that a feature is off by default');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"loginDefaultOrg": true}')});
 is($session->query($insert), '3', 'a trigger sees a change by another session');
 is( $session->query(
-		qq{BEGIN; SELECT 1 FROM set_instance_features('{"loginDefaultOrg": false}'); $insert; ROLLBACK; $insert}
+		qq{BEGIN; SELECT 1 FROM set_instance_features('{"loginDefaultOrg": false}'); $insert;
+			ROLLBACK; $insert}
 	),
 	"1\n0\n3",
 	'a trigger sees a change of its own transaction and its rollback');
@@ -44,17 +49,21 @@ is( $session->query(
 my $second = Session->new($node);
 is($second->query(qq{SELECT feature_enabled('login_default_org'); $insert}),
 	"t\n3", 'a trigger sees a feature when our library was loaded first');
-is($second->query(q{SELECT flag_user_version()}), '1', 'the C API has the same version when our library was loaded first');
+is($second->query(q{SELECT flag_user_version()}),
+	'1', 'the C API has the same version when our library was loaded first');
 $second->quit;
 
 # Single questions.
 is( $session->query(
-		q{SELECT flag_user_enabled('login_default_org', NULL, false), flag_user_enabled('user_schema', 'default', false)}
+		q{SELECT flag_user_enabled('login_default_org', NULL, false),
+			flag_user_enabled('user_schema', 'default', false)}
 	),
 	't|f',
 	'enabled() reads a feature by its key and instance');
 is( $session->query(
-		q{SET instance_features.instance_id = 'nowhere'; SELECT flag_user_enabled('login_default_org', NULL, true), flag_user_enabled('login_default_org', 'default', true)}
+		q{SET instance_features.instance_id = 'nowhere';
+			SELECT flag_user_enabled('login_default_org', NULL, true),
+			flag_user_enabled('login_default_org', 'default', true)}
 	),
 	'f|t',
 	'enabled() reads the current instance where none is named');
@@ -62,12 +71,14 @@ like(
 	$session->query(q{SELECT flag_user_enabled('login_default_org', NULL, false)}),
 	qr/^ERROR:  instance "nowhere" does not exist/,
 	'enabled() without missing_ok raises an error for a missing instance');
-is($session->query('RESET instance_features.instance_id'), '', 'instance_id can be reset after an instance was missing');
+is($session->query('RESET instance_features.instance_id'),
+	'', 'instance_id can be reset after an instance was missing');
 like(
 	$session->query(q{SELECT flag_user_enabled('nothing', NULL, false)}),
 	qr/^ERROR:  feature "nothing" does not exist/,
 	'enabled() without missing_ok raises an error for a missing feature');
-is($session->query(q{SELECT flag_user_enabled('nothing', NULL, true)}), 'f', 'enabled() with missing_ok is false for a missing feature');
+is($session->query(q{SELECT flag_user_enabled('nothing', NULL, true)}),
+	'f', 'enabled() with missing_ok is false for a missing feature');
 like(
 	$session->query(q{SELECT flag_user_enabled('user_schema', '', true)}),
 	qr/^ERROR:  instance id must not be empty/,
@@ -90,18 +101,25 @@ is( $session->query(
 		q{SELECT flag_user_resolve('user_schema', 'later', true); SELECT flag_user_ask()}),
 	"\nf",
 	'a handle may be of an instance to come');
-$node->safe_psql('postgres',
-	q{SELECT create_instance('later'); SELECT set_instance_features('{"userSchema": true}', 'later')}
+$node->safe_psql(
+	'postgres',
+	q{SELECT create_instance('later');
+		SELECT set_instance_features('{"userSchema": true}', 'later')}
 );
-is($session->query('SELECT flag_user_ask()'), 't', 'a handle of an instance to come reads it when it has come');
+is($session->query('SELECT flag_user_ask()'),
+	't', 'a handle of an instance to come reads it when it has come');
 $node->safe_psql('postgres', q{SELECT drop_instance('later')});
-is($session->query('SELECT flag_user_ask()'), 'f', 'a handle of an instance is false after the instance was dropped');
+is($session->query('SELECT flag_user_ask()'),
+	'f', 'a handle of an instance is false after the instance was dropped');
 is($session->query(q{SELECT flag_user_resolve('to_come', NULL, true); SELECT flag_user_ask()}),
 	"\nf", 'a handle may be of a feature to come');
-$node->safe_psql('postgres',
-	q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('to_come', 'toCome', 'boolean', 'true'), ('number', 'number', 'number', '1')}
+$node->safe_psql(
+	'postgres',
+	q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
+		VALUES ('to_come', 'toCome', 'boolean', 'true'), ('number', 'number', 'number', '1')}
 );
-is($session->query('SELECT flag_user_ask()'), 't', 'a handle of a feature to come reads it when it has come');
+is($session->query('SELECT flag_user_ask()'),
+	't', 'a handle of a feature to come reads it when it has come');
 like(
 	$session->query(q{SELECT flag_user_resolve('number', NULL, true); SELECT flag_user_ask()}),
 	qr/ERROR:  feature "number" is of type number, not boolean/,
@@ -115,12 +133,14 @@ like(
 	qr/ERROR:  feature "nothing" does not exist/,
 	'a handle of a missing feature raises its error each time');
 is( $session->query(
-		q{BEGIN; SELECT flag_user_resolve('login_default_org', NULL, false); ROLLBACK; SELECT flag_user_ask()}
+		q{BEGIN; SELECT flag_user_resolve('login_default_org', NULL, false);
+			ROLLBACK; SELECT flag_user_ask()}
 	),
 	"\nt",
 	'a handle outlives a rollback');
 is( $session->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'default'; SELECT flag_user_ask(); COMMIT; SELECT flag_user_ask()}
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'default'; SELECT flag_user_ask();
+			COMMIT; SELECT flag_user_ask()}
 	),
 	"t\nt",
 	'a handle without instance follows the current instance');
@@ -128,7 +148,8 @@ is( $session->query(
 # Change callbacks.
 is($session->query('SELECT flag_user_watch(true); SELECT flag_user_changes() * 0'),
 	"\n0", 'a callback can be registered');
-is($session->query('SELECT flag_user_changes()'), '0', 'a callback is not called when nothing changes');
+is($session->query('SELECT flag_user_changes()'),
+	'0', 'a callback is not called when nothing changes');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"loginDefaultOrg": false}')});
 is($session->query('SELECT flag_user_changes() > 0'),
 	't', 'a callback is called when another session has changed something');
@@ -137,7 +158,8 @@ is( $session->query(
 	't',
 	'a callback is called when the current instance is set');
 is( $session->query(
-		q{SELECT flag_user_watch(false); SELECT flag_user_changes() * 0; SELECT 1 FROM set_instance_features('{"loginDefaultOrg": true}'); SELECT flag_user_changes()}
+		q{SELECT flag_user_watch(false); SELECT flag_user_changes() * 0; SELECT 1
+			FROM set_instance_features('{"loginDefaultOrg": true}'); SELECT flag_user_changes()}
 	),
 	"\n0\n1\n0",
 	'a callback is not called after it was unregistered');
@@ -145,10 +167,12 @@ is( $session->query(
 # Parallel workers.
 is( $session->query(
 		q{
-	SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET debug_discard_caches = 0;
+	SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+		SET debug_discard_caches = 0;
 	BEGIN;
 	SELECT 1 FROM set_instance_features('{"oidcTokenExchange": true}');
-	SELECT count(*) = (SELECT count(*) FROM pg_proc) FROM pg_proc WHERE flag_user_enabled('oidc_token_exchange', NULL, false) AND pronargs >= 0;
+	SELECT count(*) = (SELECT count(*) FROM pg_proc) FROM pg_proc
+		WHERE flag_user_enabled('oidc_token_exchange', NULL, false) AND pronargs >= 0;
 	ROLLBACK}),
 	"1\nt",
 	'a parallel worker sees what the leader has not committed');

@@ -42,9 +42,11 @@ sub contents
 		SELECT * FROM instance_features.scope ORDER BY 1, 2, 3;
 		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3, 4;
 		SELECT * FROM instance_features.event ORDER BY 1, 2, 3, 4;
-		SELECT key, json_name, value_type, default_value, description, stage, allowed_values FROM instance_features.feature ORDER BY 1;
+		SELECT key, json_name, value_type, default_value, description, stage, allowed_values
+			FROM instance_features.feature ORDER BY 1;
 		SELECT feature, value, source FROM features.get_instance_features(true);
-		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'instance_features'}
+		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace
+			WHERE extname = 'instance_features'}
 	);
 }
 
@@ -71,13 +73,16 @@ sub check_copy
 	is(contents($db), $contents, "$db: the restored contents are those of the dump");
 	is( $node->safe_psql(
 			$db,
-			q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence, (features.set_system_features('{"userSchema": true}')).sequence}
+			q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence,
+				(features.set_system_features('{"userSchema": true}')).sequence}
 		),
 		'4|2',
 		"$db: the sequences of the restored scopes go on");
 	is( $node->safe_psql(
 			$db,
-			q{SET ROLE alice; SELECT (features.set_instance_features('{"userSchema": true}', E'it''s "a" \\\\ \nb')).sequence}
+			q{SET ROLE alice;
+				SELECT (features.set_instance_features('{"userSchema": true}',
+				E'it''s "a" \\\\ \nb')).sequence}
 		),
 		'2',
 		"$db: the owner of an instance changes it after the restore");
@@ -125,12 +130,15 @@ is(contents('postgres', $copy), $contents, 'a dump of a whole cluster carries ev
 $node->safe_psql('parallel', 'CREATE VIEW v AS SELECT features.feature_enabled(\'user_schema\')');
 my ($status) = $node->psql('parallel', 'DROP EXTENSION instance_features');
 isnt($status, 0, 'DROP EXTENSION refuses what depends on it');
-$node->safe_psql('parallel',
-	'DROP EXTENSION instance_features CASCADE; DROP SCHEMA features; CREATE EXTENSION instance_features'
+$node->safe_psql(
+	'parallel',
+	'DROP EXTENSION instance_features CASCADE; DROP SCHEMA features;
+		CREATE EXTENSION instance_features'
 );
 is( $node->safe_psql(
 		'parallel',
-		q{SELECT to_regclass('v') IS NULL, feature_enabled('user_schema'), (get_instance_feature_details()).sequence}
+		q{SELECT to_regclass('v') IS NULL, feature_enabled('user_schema'),
+			(get_instance_feature_details()).sequence}
 	),
 	't|f|0',
 	'DROP EXTENSION CASCADE drops what depends on it, after which CREATE EXTENSION starts anew');

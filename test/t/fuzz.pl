@@ -296,9 +296,8 @@ sub list_states
 {
 	my ($name, $inheritance) = @_;
 	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return
-	  map  { [ $_, @{ effective($name, $_) } ] }
-	  grep { definition($_)->{stage} ne 'removed' } keys_of_all()
+	return map { [ $_, @{ effective($name, $_) } ] }
+	  grep     { definition($_)->{stage} ne 'removed' } keys_of_all()
 	  if $inheritance;
 	my $settings = $scope->{settings};
 	return 'ERROR:  P0002' if $name ne 'system' && !%$settings;
@@ -327,7 +326,8 @@ sub random_id
 # More often than not one that may do everything.
 sub random_role
 {
-	return rand() < 0.4 ? $superuser : rand() < 0.4 ? $state->{scopes}{system}{owner} : pick(@roles);
+	return
+	  rand() < 0.4 ? $superuser : rand() < 0.4 ? $state->{scopes}{system}{owner} : pick(@roles);
 }
 sub random_sequence { my ($limit) = @_; return rand() < 0.05 ? -1 : int rand $limit }
 
@@ -683,7 +683,8 @@ my %operations = (
 				};
 				my @instances = grep { may_change($role, $state->{scopes}{$_}) } instance_names();
 				return '{'
-				  . (is_system_owner($role)
+				  . (
+					is_system_owner($role)
 					? '"system": ' . $object->($state->{scopes}{system}) . ', '
 					: '')
 				  . '"instances": {'
@@ -748,14 +749,16 @@ my %operations = (
 		my ($id, $name) = random_instance();
 		return (
 			sprintf(
-				'SELECT sequence, event_type, feature, old_value, value, editor FROM instance_feature_history(%s)',
+				'SELECT sequence, event_type, feature, old_value, value, editor
+					FROM instance_feature_history(%s)',
 				quote($id)),
 			sub { defined $name->() ? history($role, $name->()) : 'ERROR:  22023' });
 	},
 	system_history => sub {
 		my ($role) = @_;
 		return (
-			'SELECT sequence, event_type, feature, old_value, value, editor FROM system_feature_history()',
+			'SELECT sequence, event_type, feature, old_value, value, editor
+				FROM system_feature_history()',
 			sub { history($role, 'system') });
 	},
 	at => sub {
@@ -768,7 +771,9 @@ my %operations = (
 		  && rand() < 0.8 ? pick(@{ $scope->{events} })->{sequence} : int rand 9;
 		my $quoted = quote($id);
 		return (
-			"SELECT feature, value, source, sequence FROM get_instance_features_at((SELECT creation_date FROM instance_feature_history($quoted) WHERE sequence = $sequence), $quoted)",
+			qq{SELECT feature, value, source, sequence
+				FROM get_instance_features_at((SELECT creation_date
+					FROM instance_feature_history($quoted) WHERE sequence = $sequence), $quoted)},
 			sub { defined $name->() ? features_at($role, $name->(), $sequence) : 'ERROR:  22023' });
 	},
 	revert => sub {
@@ -797,13 +802,14 @@ my %operations = (
 	},
 	definitions => sub {
 		return (
-			q{SELECT key, json_name, value_type, default_value, allowed_values, stage, CASE WHEN NOT builtin THEN description END, builtin FROM instance_features.definition ORDER BY key COLLATE "C"},
+			q{SELECT key, json_name, value_type, default_value, allowed_values, stage,
+				CASE WHEN NOT builtin THEN description END, builtin
+				FROM instance_features.definition ORDER BY key COLLATE "C"},
 			sub {
 				return join "\n", map {
 					my $d = definition($_);
 					join '|', $_, @$d{qw(json_name type default)}, $d->{allowed} // '',
-					  $d->{stage}, $d->{description},
-					  $d->{builtin}
+					  $d->{stage}, $d->{description}, $d->{builtin}
 					  ? 't'
 					  : 'f'
 				} keys_of_all();
@@ -812,7 +818,8 @@ my %operations = (
 	instances => sub {
 		my ($role) = @_;
 		return (
-			q{SELECT instance_id, owner, sequence, settings FROM instance_features.instance ORDER BY instance_id COLLATE "C"},
+			q{SELECT instance_id, owner, sequence, settings FROM instance_features.instance
+				ORDER BY instance_id COLLATE "C"},
 			sub {
 				return join "\n", map {
 					my $scope = $state->{scopes}{$_};
@@ -824,7 +831,9 @@ my %operations = (
 	effective => sub {
 		my ($role) = @_;
 		return (
-			q{SELECT instance_id, feature, value, source, sequence FROM instance_features.effective_feature ORDER BY instance_id COLLATE "C", feature COLLATE "C"},
+			q{SELECT instance_id, feature, value, source, sequence
+				FROM instance_features.effective_feature
+				ORDER BY instance_id COLLATE "C", feature COLLATE "C"},
 			sub {
 				return join "\n", map {
 					my $name = $_;
@@ -842,14 +851,17 @@ my %operations = (
 		  pick('/v2beta', '/v2') . "/features/$level" . ($inheritance ? '?inheritance=true' : '');
 		return (
 			sprintf(
-				q{SELECT status, body->'details'->>'sequence', CASE WHEN status = 200 THEN body - 'details' END FROM feature_service('%s', '%s', %s)},
+				q{SELECT status, body->'details'->>'sequence',
+					CASE WHEN status = 200 THEN body - 'details' END
+					FROM feature_service('%s', '%s', %s)},
 				$method, $path, quote(request_text($request))),
 			sub { service($role, $method, $level, $request, $inheritance) },
 			sub { $_[0] =~ s/(\{.*\})$/canonical($1)/er });
 	},
 	library => sub {
 		return (
-			'SELECT hits >= 0, loads >= 0, instance_features_version() FROM instance_features_stats()',
+			'SELECT hits >= 0, loads >= 0, instance_features_version()
+				FROM instance_features_stats()',
 			sub { 't|t|2.0' });
 	},
 	check => sub {
@@ -863,8 +875,7 @@ my %operations = (
 
 sub random_own_key
 {
-	return
-	  rand() < 0.1
+	return rand() < 0.1
 	  ? pick('user_schema', 'nothing', @own_features)
 	  : pick((grep { !definition($_)->{builtin} } keys_of_all()), 'f_bool');
 }
@@ -982,7 +993,8 @@ sub apply
 	return 'ERROR:  22023'                  if grep { bad_id($_) } keys %{ $document->{instances} };
 	return 'ERROR:  22023'                  if grep { !parse_features($_) } values %requests;
 	my @rows;
-	for my $name (sort { ($b eq 'system') <=> ($a eq 'system') || scope_id($a) cmp scope_id($b) }
+	for my $name (
+		sort { ($b eq 'system') <=> ($a eq 'system') || scope_id($a) cmp scope_id($b) }
 		keys %requests)
 	{
 		my $scope = $state->{scopes}{$name};

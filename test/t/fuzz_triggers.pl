@@ -249,9 +249,11 @@ $$ SELECT items[1 + floor(random() * cardinality(items))::int] $$;
 CREATE FUNCTION fuzz.id() RETURNS text LANGUAGE sql VOLATILE AS
 $$ SELECT fuzz.pick('default', 'default', 'a', 'a', 'b', 'c') $$;
 CREATE FUNCTION fuzz.key() RETURNS text LANGUAGE sql VOLATILE AS
-$$ SELECT fuzz.pick('user_schema', 'user_schema', 'login_default_org', 'f_bool', 'f_text', 'f_int') $$;
+$$ SELECT fuzz.pick('user_schema', 'user_schema', 'login_default_org', 'f_bool', 'f_text',
+    'f_int') $$;
 CREATE FUNCTION fuzz.value(key text) RETURNS text LANGUAGE sql VOLATILE AS $$
-SELECT CASE key WHEN 'f_text' THEN fuzz.pick('"x"', '"y"') WHEN 'f_int' THEN fuzz.pick('1', '2', '3')
+SELECT CASE key WHEN 'f_text' THEN fuzz.pick('"x"', '"y"') WHEN 'f_int' THEN
+    fuzz.pick('1', '2', '3')
     ELSE fuzz.pick('true', 'false') END $$;
 CREATE FUNCTION fuzz.request() RETURNS text LANGUAGE sql VOLATILE AS $$
 SELECT '{' || string_agg(format('"%s": %s', k,
@@ -283,7 +285,8 @@ SELECT CASE floor(random() * 4)::int
     WHEN 0 THEN format('scope_id = %L', fuzz.id())
     WHEN 1 THEN format('feature = %L', fuzz.key())
     WHEN 2 THEN 'level = ' || quote_literal(fuzz.pick('system', 'instance'))
-    ELSE format('scope_id = %L AND feature = %L', fuzz.pick('SYSTEM', 'default', 'a', 'b'), fuzz.key()) END $$;
+    ELSE format('scope_id = %L AND feature = %L', fuzz.pick('SYSTEM', 'default', 'a', 'b'),
+        fuzz.key()) END $$;
 
 CREATE FUNCTION fuzz.block(body text) RETURNS text LANGUAGE sql AS
 $$ SELECT format('DO %L', 'BEGIN ' || body || ' END') $$;
@@ -293,7 +296,8 @@ DECLARE
     kind int := floor(random() * 48);
     k text := fuzz.key();
     f text := fuzz.pick('f_bool', 'f_text', 'f_int');
-    inner_statement text := CASE WHEN kind >= 40 AND depth < 3 THEN fuzz.statement(depth + 1) ELSE 'SELECT 1' END;
+    inner_statement text := CASE WHEN kind >= 40 AND depth < 3 THEN
+        fuzz.statement(depth + 1) ELSE 'SELECT 1' END;
 BEGIN
     RETURN CASE
     -- Our functions
@@ -311,55 +315,104 @@ BEGIN
     WHEN kind = 16 THEN format('SELECT set_feature_stage(%L, %L)', f,
         fuzz.pick('experimental', 'stable', 'stable', 'removed'))
     WHEN kind = 17 THEN format('SELECT count(*) FROM apply_features(%L)', format(
-        '{"system": {"userSchema": %s}, "instances": {"%s": {"userSchema": %s, "f_bool": true}, "a": {}}}',
+        '{"system": {"userSchema": %s}, "instances": {"%s": {"userSchema": %s, "f_bool": true}, '
+            '"a": {}}}',
         fuzz.value(''), fuzz.pick('b', 'c'), fuzz.value('')))
     WHEN kind = 18 THEN fuzz.pick(
         format('SELECT revert_instance_features(%s, %L)', floor(random() * 4), fuzz.id()),
-        'SELECT purge_feature_events(now())', 'SELECT alter_instance_owner(current_user::regrole, ''a'')')
+        'SELECT purge_feature_events(now())',
+            'SELECT alter_instance_owner(current_user::regrole, ''a'')')
     WHEN kind = 19 THEN format(
-        'SELECT feature_value(%L, ''default''), set_instance_features(%L, ''default''), feature_value(%L, ''default''), set_system_features(%L), count(*) FROM get_instance_features(true, ''default'') GROUP BY ()',
+        'SELECT feature_value(%L, ''default''), set_instance_features(%L, ''default''), '
+            'feature_value(%L, ''default''), set_system_features(%L), count(*) '
+            'FROM get_instance_features(true, ''default'') GROUP BY ()',
         'user_schema', fuzz.request(), 'user_schema', fuzz.request())
     -- Direct DML
-    WHEN kind < 22 THEN 'INSERT INTO instance_features.setting VALUES (' || fuzz.row() || '), (' || fuzz.row() || ')'
+    WHEN kind < 22 THEN
+        'INSERT INTO instance_features.setting VALUES (' || fuzz.row() || '), (' || fuzz.row()
+        || ')'
         || fuzz.pick(' ON CONFLICT DO NOTHING', ' ON CONFLICT DO NOTHING', '')
     WHEN kind = 22 THEN 'INSERT INTO instance_features.setting VALUES (' || fuzz.row()
-        || ') ON CONFLICT (level, instance_id, scope_id, feature) DO UPDATE SET value = excluded.value, sequence = excluded.sequence'
+        || ') ON CONFLICT (level, instance_id, scope_id, feature) '
+            'DO UPDATE SET value = excluded.value, sequence = excluded.sequence'
         || fuzz.pick('', ' WHERE setting.value <> excluded.value')
     WHEN kind < 25 THEN format('UPDATE instance_features.setting SET %s WHERE %s',
-        fuzz.pick('sequence = sequence + 1', 'value = CASE WHEN jsonb_typeof(value) = ''boolean'' THEN to_jsonb(NOT value::boolean) ELSE value END',
+        fuzz.pick('sequence = sequence + 1',
+            'value = CASE '
+            'WHEN jsonb_typeof(value) = ''boolean'' THEN to_jsonb(NOT value::boolean) ELSE value '
+            'END',
             'change_date = now()', format('scope_id = %L', fuzz.id())), fuzz.where())
     WHEN kind = 25 THEN format('DELETE FROM instance_features.setting WHERE %s', fuzz.where())
     WHEN kind = 26 THEN format(
-        'MERGE INTO instance_features.setting t USING (VALUES (%s)) s(level, instance_id, scope_id, feature, value, sequence, change_date) ON t.scope_id = s.scope_id AND t.feature = s.feature AND t.level = s.level WHEN MATCHED AND %s THEN DELETE WHEN MATCHED THEN UPDATE SET value = s.value WHEN NOT MATCHED AND %s THEN DO NOTHING WHEN NOT MATCHED THEN INSERT VALUES (s.level, s.instance_id, s.scope_id, s.feature, s.value, s.sequence, s.change_date)',
+        'MERGE INTO instance_features.setting t USING (VALUES (%s)) s(level, instance_id, '
+            'scope_id, feature, value, sequence, change_date) '
+            'ON t.scope_id = s.scope_id AND t.feature = s.feature AND t.level = s.level '
+            'WHEN MATCHED AND %s THEN DELETE WHEN MATCHED THEN UPDATE SET value = s.value '
+            'WHEN NOT MATCHED AND %s THEN DO NOTHING WHEN NOT MATCHED THEN INSERT '
+            'VALUES (s.level, s.instance_id, s.scope_id, s.feature, s.value, s.sequence, '
+            's.change_date)',
         fuzz.row(), (random() < 0.3)::text, (random() < 0.3)::text)
     WHEN kind = 27 THEN format('COPY instance_features.setting FROM %L',
         current_setting('data_directory') || '/fuzz_copy_' || floor(random() * 10))
-    WHEN kind = 28 THEN 'INSERT INTO instance_features.scope (level, id, sequence, change_date, dropped) VALUES '
-        || fuzz.pick($q$('system', 'SYSTEM', 3, now(), false)$q$, $q$('instance', 'default', 0, NULL, true)$q$,
-            $q$('instance', 'c', 0, now(), false), ('instance', 'b', 0, now(), false)$q$, $q$('instance', 'default', 3, now(), false)$q$)
-        || fuzz.pick(' ON CONFLICT DO NOTHING', ' ON CONFLICT (level, instance_id, id) DO UPDATE SET sequence = excluded.sequence, dropped = excluded.dropped')
-    WHEN kind = 29 THEN 'UPDATE instance_features.scope SET ' || fuzz.pick('sequence = sequence + 1', 'change_date = now()',
-            'id = ''c''', 'dropped = NOT dropped') || ' WHERE id = ' || quote_literal(fuzz.pick('SYSTEM', 'default', 'a', 'b'))
-    WHEN kind = 30 THEN format('DELETE FROM instance_features.scope WHERE id = %L', fuzz.pick('SYSTEM', 'default', 'a', 'b', 'c'))
+    WHEN kind = 28 THEN
+        'INSERT INTO instance_features.scope (level, id, sequence, change_date, dropped) VALUES '
+        || fuzz.pick($q$('system', 'SYSTEM', 3, now(), false)$q$,
+            $q$('instance', 'default', 0, NULL, true)$q$,
+            $q$('instance', 'c', 0, now(), false), ('instance', 'b', 0, now(), false)$q$,
+                $q$('instance', 'default', 3, now(), false)$q$)
+        || fuzz.pick(' ON CONFLICT DO NOTHING', ' ON CONFLICT (level, instance_id, id) '
+            'DO UPDATE SET sequence = excluded.sequence, dropped = excluded.dropped')
+    WHEN kind = 29 THEN
+        'UPDATE instance_features.scope SET ' || fuzz.pick('sequence = sequence + 1',
+        'change_date = now()',
+            'id = ''c''', 'dropped = NOT dropped') || ' WHERE id = '
+                || quote_literal(fuzz.pick('SYSTEM', 'default', 'a', 'b'))
+    WHEN kind = 30 THEN
+        format('DELETE FROM instance_features.scope WHERE id = %L',
+        fuzz.pick('SYSTEM', 'default', 'a', 'b', 'c'))
     WHEN kind = 31 THEN format('INSERT INTO instance_features.feature VALUES (%L, %L, %L, %L)',
-        k, fuzz.pick('one', 'two', 'three'), CASE k WHEN 'f_text' THEN 'string' WHEN 'f_int' THEN 'integer' ELSE 'boolean' END,
+        k, fuzz.pick('one', 'two', 'three'), CASE k WHEN 'f_text' THEN 'string' WHEN 'f_int' THEN
+            'integer' ELSE 'boolean' END,
         fuzz.value(k)) || fuzz.pick('', ' ON CONFLICT DO NOTHING')
     WHEN kind = 32 THEN format('UPDATE instance_features.feature SET %s WHERE key = %L',
-        fuzz.pick(format('default_value = %L', fuzz.value(f)), 'stage = ''removed''', 'stage = ''stable''', 'json_name = ''four'''), f)
+        fuzz.pick(format('default_value = %L', fuzz.value(f)), 'stage = ''removed''',
+            'stage = ''stable''', 'json_name = ''four'''), f)
     WHEN kind = 33 THEN format('DELETE FROM instance_features.feature WHERE key = %L', f)
-    WHEN kind = 34 THEN format('WITH w AS (INSERT INTO instance_features.setting VALUES (%s) ON CONFLICT DO NOTHING RETURNING feature_enabled(''user_schema'')), u AS (UPDATE instance_features.setting SET sequence = sequence + 1 WHERE %s RETURNING *) SELECT count(*), feature_enabled(''user_schema'') FROM w', fuzz.row(), fuzz.where())
-    WHEN kind = 35 THEN format('WITH d AS (DELETE FROM instance_features.setting WHERE %s RETURNING *) SELECT count(*) FROM d', fuzz.where())
-    WHEN kind = 36 THEN CASE WHEN random() < 0.3 THEN 'TRUNCATE instance_features.setting' ELSE 'SET CONSTRAINTS ALL IMMEDIATE' END
-    WHEN kind = 37 THEN fuzz.pick('SET LOCAL session_replication_role = replica', 'SET LOCAL instance_features.instance_id = ''a''',
+    WHEN kind = 34 THEN
+        format('WITH w AS (INSERT INTO instance_features.setting VALUES (%s) '
+        'ON CONFLICT DO NOTHING '
+        'RETURNING feature_enabled(''user_schema'')), '
+        'u AS (UPDATE instance_features.setting SET sequence = sequence + 1 WHERE %s RETURNING *) '
+        'SELECT count(*), feature_enabled(''user_schema'') FROM w', fuzz.row(), fuzz.where())
+    WHEN kind = 35 THEN
+        format('WITH d AS (DELETE FROM instance_features.setting WHERE %s RETURNING *) '
+        'SELECT count(*) FROM d', fuzz.where())
+    WHEN kind = 36 THEN CASE WHEN random() < 0.3 THEN
+        'TRUNCATE instance_features.setting' ELSE 'SET CONSTRAINTS ALL IMMEDIATE' END
+    WHEN kind = 37 THEN
+        fuzz.pick('SET LOCAL session_replication_role = replica',
+        'SET LOCAL instance_features.instance_id = ''a''',
         'SELECT count(*) FROM instance_features.setting', 'RESET session_replication_role')
-    WHEN kind < 40 THEN format('SELECT set_instance_features(%L, i) FROM unnest(ARRAY[''a'', ''default'']) i', fuzz.request())
+    WHEN kind < 40 THEN
+        format('SELECT set_instance_features(%L, i) FROM unnest(ARRAY[''a'', ''default'']) i',
+        fuzz.request())
     -- Blocks
     WHEN kind < 44 THEN fuzz.block(format(
-        'BEGIN EXECUTE %L; PERFORM fuzz.compare(''in a block'', true); IF %s THEN RAISE EXCEPTION ''fuzz''; END IF; EXCEPTION WHEN OTHERS THEN PERFORM nextval(''fuzz.caught_errors''); END; PERFORM fuzz.compare(''after a block'', true);',
+        'BEGIN EXECUTE %L; PERFORM fuzz.compare(''in a block'', true); IF %s THEN RAISE '
+            'EXCEPTION ''fuzz''; END IF; EXCEPTION WHEN OTHERS THEN '
+            'PERFORM nextval(''fuzz.caught_errors''); END; '
+            'PERFORM fuzz.compare(''after a block'', true);',
         inner_statement, (random() < 0.6)::text))
-    WHEN kind = 44 THEN fuzz.block(format('EXECUTE %L; EXECUTE %L;', inner_statement, fuzz.statement(depth + 1)))
-    WHEN kind = 45 THEN fuzz.block(format('EXECUTE %L; %s; PERFORM fuzz.compare(''after a commit'', true);', inner_statement, fuzz.pick('COMMIT', 'ROLLBACK')))
-    WHEN kind = 46 THEN fuzz.block(format('BEGIN BEGIN EXECUTE %L; END; BEGIN EXECUTE %L; RAISE EXCEPTION ''fuzz''; EXCEPTION WHEN raise_exception THEN NULL; END; EXCEPTION WHEN OTHERS THEN NULL; END; PERFORM fuzz.compare(''after nested blocks'', true);', inner_statement, fuzz.statement(depth + 1)))
+    WHEN kind = 44 THEN
+        fuzz.block(format('EXECUTE %L; EXECUTE %L;', inner_statement, fuzz.statement(depth + 1)))
+    WHEN kind = 45 THEN
+        fuzz.block(format('EXECUTE %L; %s; PERFORM fuzz.compare(''after a commit'', true);',
+        inner_statement, fuzz.pick('COMMIT', 'ROLLBACK')))
+    WHEN kind = 46 THEN
+        fuzz.block(format('BEGIN BEGIN EXECUTE %L; END; BEGIN EXECUTE %L; RAISE '
+        'EXCEPTION ''fuzz''; EXCEPTION WHEN raise_exception THEN NULL; END; EXCEPTION '
+        'WHEN OTHERS THEN NULL; END; PERFORM fuzz.compare(''after nested blocks'', true);',
+        inner_statement, fuzz.statement(depth + 1)))
     ELSE inner_statement END;
 END$$;
 
@@ -400,7 +453,8 @@ END$$;
 CREATE FUNCTION fuzz.meddle() RETURNS trigger LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     dice float := random();
-    place text := format('in %s %s %s trigger %s of %s', TG_WHEN, TG_OP, TG_LEVEL, TG_NAME, TG_TABLE_NAME);
+    place text := format('in %s %s %s trigger %s of %s', TG_WHEN, TG_OP, TG_LEVEL, TG_NAME,
+        TG_TABLE_NAME);
 BEGIN
     PERFORM nextval('fuzz.trigger_calls');
     IF dice < 0.30 OR TG_WHEN = 'AFTER' AND random() < 0.2 THEN
@@ -429,7 +483,8 @@ BEGIN
     ELSIF dice < 0.78 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' THEN
         PERFORM nextval('fuzz.suppressed_rows');
         RETURN NULL;
-    ELSIF dice < 0.84 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' AND TG_TABLE_NAME = 'setting' AND TG_OP <> 'DELETE' THEN
+    ELSIF dice < 0.84 AND TG_WHEN = 'BEFORE' AND TG_LEVEL = 'ROW' AND TG_TABLE_NAME = 'setting'
+        AND TG_OP <> 'DELETE' THEN
         IF NEW.feature = 'user_schema' THEN
             NEW.value := fuzz.value('user_schema');
         END IF;
@@ -449,53 +504,70 @@ DECLARE
 BEGIN
     FOR command IN
         SELECT format('DROP TRIGGER %I ON %s', tgname, tgrelid::regclass) FROM pg_trigger
-        WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'instance_features.%' AND tgfoid::regproc::text LIKE 'fuzz.%'
+        WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'instance_features.%'
+            AND tgfoid::regproc::text LIKE 'fuzz.%'
         UNION ALL
-        SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
+        SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+            FROM pg_constraint
         WHERE conname LIKE 'fuzz%' AND contype = 'c'
         UNION ALL
-        SELECT format('DROP INDEX %s', oid::regclass) FROM pg_class WHERE relname LIKE 'fuzz%' AND relkind = 'i'
+        SELECT format('DROP INDEX %s', oid::regclass) FROM pg_class WHERE relname LIKE 'fuzz%'
+            AND relkind = 'i'
     LOOP
         EXECUTE command;
     END LOOP;
     IF random() < 0.3 THEN
-        TRUNCATE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature;
+        TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
+            instance_features.feature;
     ELSE
         TRUNCATE instance_features.event;
         UPDATE instance_features.scope SET sequence = 0, purged_to = NULL;
     END IF;
     FOREACH relation IN ARRAY '{f_bool,f_text,f_int}'::text[] LOOP
-        IF random() < 0.8 AND NOT EXISTS (SELECT FROM instance_features.definition WHERE key = relation OR json_name = relation) THEN
+        IF random() < 0.8 AND NOT EXISTS (SELECT FROM instance_features.definition
+            WHERE key = relation OR json_name = relation) THEN
             PERFORM define_feature(relation, fuzz.value(relation)::jsonb, json_name => relation);
         END IF;
     END LOOP;
-    INSERT INTO instance_features.scope (level, id, sequence) VALUES ('system', 'SYSTEM', 0), ('instance', 'default', 0),
+    INSERT INTO instance_features.scope (level, id, sequence) VALUES ('system', 'SYSTEM', 0),
+        ('instance', 'default', 0),
         ('instance', 'a', 0), ('instance', 'b', 0) ON CONFLICT DO NOTHING;
     FOR i IN 1..floor(random() * 10) LOOP
-        relation := 'instance_features.' || fuzz.pick('scope', 'setting', 'setting', 'event', 'feature');
+        relation := 'instance_features.' || fuzz.pick('scope', 'setting', 'setting', 'event',
+            'feature');
         timing := fuzz.pick('BEFORE', 'AFTER', 'AFTER', 'CONSTRAINT');
-        granularity := CASE WHEN timing = 'CONSTRAINT' THEN 'ROW' ELSE fuzz.pick('ROW', 'ROW', 'STATEMENT') END;
+        granularity := CASE WHEN timing = 'CONSTRAINT' THEN
+            'ROW' ELSE fuzz.pick('ROW', 'ROW', 'STATEMENT') END;
         events := fuzz.pick('INSERT', 'UPDATE', 'DELETE', 'INSERT OR UPDATE OR DELETE',
-            'INSERT OR UPDATE OR DELETE' || CASE WHEN granularity = 'STATEMENT' THEN ' OR TRUNCATE' ELSE '' END);
-        command := format('CREATE %s TRIGGER %I %s %s ON %s %s FOR EACH %s %s EXECUTE FUNCTION fuzz.%s()',
+            'INSERT OR UPDATE OR DELETE' || CASE WHEN granularity = 'STATEMENT' THEN
+                ' OR TRUNCATE' ELSE '' END);
+        command := format('CREATE %s TRIGGER %I %s %s '
+            'ON %s %s FOR EACH %s %s EXECUTE FUNCTION fuzz.%s()',
             CASE WHEN timing = 'CONSTRAINT' THEN 'CONSTRAINT' ELSE 'OR REPLACE' END,
-            fuzz.pick('aaa', '!', 'track_c', 'track_f', 'zzz', '~') || CASE WHEN timing = 'CONSTRAINT' THEN i::text ELSE '' END,
+            fuzz.pick('aaa', '!', 'track_c', 'track_f', 'zzz', '~')
+                || CASE WHEN timing = 'CONSTRAINT' THEN i::text ELSE '' END,
             CASE WHEN timing = 'CONSTRAINT' THEN 'AFTER' ELSE timing END, events, relation,
-            CASE WHEN timing = 'CONSTRAINT' THEN fuzz.pick('DEFERRABLE INITIALLY DEFERRED', 'DEFERRABLE')
-                WHEN timing = 'AFTER' AND events = 'UPDATE' AND random() < 0.5 THEN 'REFERENCING NEW TABLE AS new_rows' ELSE '' END,
-            granularity, CASE WHEN random() < 0.15 THEN 'WHEN (fuzz.peek())' ELSE '' END, fuzz.pick('meddle', 'meddle', 'look'));
+            CASE WHEN timing = 'CONSTRAINT' THEN
+                fuzz.pick('DEFERRABLE INITIALLY DEFERRED', 'DEFERRABLE')
+                WHEN timing = 'AFTER' AND events = 'UPDATE' AND random() < 0.5 THEN
+                    'REFERENCING NEW TABLE AS new_rows' ELSE '' END,
+            granularity, CASE WHEN random() < 0.15 THEN
+                'WHEN (fuzz.peek())' ELSE '' END, fuzz.pick('meddle', 'meddle', 'look'));
         EXECUTE command;
         result := concat(result, command, E'\n');
     END LOOP;
     IF random() < 0.25 THEN
-        command := format('ALTER TABLE instance_features.%s ADD CONSTRAINT fuzz_check CHECK (fuzz.%s) NOT VALID',
+        command := format('ALTER TABLE instance_features.%s ADD CONSTRAINT fuzz_check CHECK '
+            '(fuzz.%s) NOT VALID',
             fuzz.pick('scope', 'setting', 'event', 'feature'), fuzz.pick('checked()', 'peek()'));
         EXECUTE command;
         result := concat(result, command, E'\n');
     END IF;
     IF random() < 0.25 THEN
-        command := fuzz.pick('CREATE INDEX fuzz_index ON instance_features.setting (fuzz.indexed(feature))',
-            'CREATE INDEX fuzz_index ON instance_features.setting (sequence) WHERE fuzz.indexed(value)',
+        command := fuzz.pick('CREATE INDEX fuzz_index '
+            'ON instance_features.setting (fuzz.indexed(feature))',
+            'CREATE INDEX fuzz_index ON instance_features.setting (sequence) '
+                'WHERE fuzz.indexed(value)',
             'CREATE INDEX fuzz_index ON instance_features.scope (fuzz.indexed(sequence))',
             'CREATE INDEX fuzz_index ON instance_features.feature (fuzz.indexed(stage))');
         EXECUTE command;

@@ -20,8 +20,12 @@ $node->safe_psql(
 	CREATE EXTENSION instance_features;
 	SELECT alter_system_owner('landlord');
 	SELECT create_instance('acme', 'alice'), create_instance('other', 'landlord');
-	SELECT define_feature('improved_performance', '[]', allowed_values => '["IMPROVED_PERFORMANCE_ORG_BY_ID", "IMPROVED_PERFORMANCE_PROJECT_GRANT", "IMPROVED_PERFORMANCE_PROJECT", "IMPROVED_PERFORMANCE_USER_GRANT", "IMPROVED_PERFORMANCE_ORG_DOMAIN_VERIFIED"]'),
-		define_feature('login_v2', '{"required": false}'), define_feature('debug_oidc_parent_error'), define_feature('permission_check_v2')}
+	SELECT define_feature('improved_performance', '[]',
+			allowed_values => '["IMPROVED_PERFORMANCE_ORG_BY_ID",
+				"IMPROVED_PERFORMANCE_PROJECT_GRANT", "IMPROVED_PERFORMANCE_PROJECT", "IMPROVED_PERFORMANCE_USER_GRANT",
+				"IMPROVED_PERFORMANCE_ORG_DOMAIN_VERIFIED"]'),
+		define_feature('login_v2', '{"required": false}'),
+		define_feature('debug_oidc_parent_error'), define_feature('permission_check_v2')}
 );
 run_node_tests($node, 'clients/gateway', PGUSER => 'gateway');
 $node->stop;

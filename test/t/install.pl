@@ -42,7 +42,8 @@ sub copy_sources
 	my ($name) = @_;
 	mkdir "$tmp/$name" or die "$tmp/$name: $!";
 	my @parts = grep { -e }
-	  qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore instance_features.control doc expected include sql src test script);
+	  qw(Makefile META.json README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore
+	  instance_features.control doc expected include sql src test script);
 	system('cp', '-r', @parts, "$tmp/$name") == 0 or die;
 	find(sub { unlink if /\.(o|so|bc)$/ }, "$tmp/$name");
 	return "$tmp/$name";
@@ -50,12 +51,12 @@ sub copy_sources
 
 # Two builds of the same sources, in different places.
 my ($one, $two) = (copy_sources('one'), copy_sources('second'));
-run_in($_, "builds in " . basename($_), @make) for $one, $two;
+run_in($_, "make builds the sources in directory " . basename($_), @make) for $one, $two;
 is(compare("$one/instance_features.so", "$two/instance_features.so"),
 	0, 'the libraries of two builds are the same, byte for byte');
 
 # Install and uninstall.
-run_in($one, 'make install', @make, "DESTDIR=$tmp/root", 'install');
+run_in($one, 'make install succeeds', @make, "DESTDIR=$tmp/root", 'install');
 my $installed = files("$tmp/root");
 is(scalar(grep { /instance_features/ } @$installed),
 	@$installed, 'every installed file has our name');
@@ -64,11 +65,13 @@ like(
 	join("\n", @$installed),
 	qr{extension/instance_features/instance_features\.h$}m,
 	'the header is installed');
-is(grep({ /--/ } @$installed), scalar(my @scripts = glob 'sql/*.sql'), 'every installation script is installed');
-run_in($one, 'make uninstall', @make, "DESTDIR=$tmp/root", 'uninstall');
+is( grep({ /--/ } @$installed),
+	scalar(my @scripts = glob 'sql/*.sql'),
+	'every installation script is installed');
+run_in($one, 'make uninstall succeeds', @make, "DESTDIR=$tmp/root", 'uninstall');
 is_deeply(files("$tmp/root"), [], 'make uninstall leaves nothing behind');
 my $before = files($two);
-run_in($one, 'make clean', @make, 'clean');
+run_in($one, 'make clean succeeds', @make, 'clean');
 is_deeply(files($one), [ grep { !/\.(o|so)$/ } @$before ], 'make clean leaves nothing behind');
 
 # Build where the sources are not, and may not be written; run the tests there,
@@ -84,10 +87,11 @@ mkdir "$tmp/elsewhere";
 {
 	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGUSER => 'some dba');
 	my @there = (@make, '-f', "$one/Makefile", "VPATH=$one");
-	run_in("$tmp/elsewhere", 'a VPATH build', @there);
-	run_in("$tmp/elsewhere", 'its installcheck passes', @there, 'installcheck');
-	is_deeply(files($one), $sources, 'a VPATH build and its installcheck write nothing to the sources');
-	run_in("$tmp/elsewhere", 'its make clean', @there, 'clean');
+	run_in("$tmp/elsewhere", 'a VPATH build succeeds', @there);
+	run_in("$tmp/elsewhere", 'make installcheck passes in a VPATH build', @there, 'installcheck');
+	is_deeply(files($one), $sources,
+		'a VPATH build and its installcheck write nothing to the sources');
+	run_in("$tmp/elsewhere", 'make clean succeeds in a VPATH build', @there, 'clean');
 	is_deeply(files("$tmp/elsewhere"), [], 'make clean leaves nothing behind of a VPATH build');
 }
 find(sub { chmod((stat)[2] | 0200, $_) }, $one);
@@ -104,9 +108,11 @@ SKIP:
 		'git', '-c', 'user.name=test', '-c',
 		'user.email=test@example.com', '-c', 'init.defaultBranch=main');
 	system("cd '$two' && make -s with_llvm=no clean >/dev/null") == 0 or die;
-	run_in($two, 'a repository', 'sh', '-c', 'git init -q && git add -A && "$@" commit -qm test',
-		'-', @git);
-	run_in($two, 'make dist', @make, 'dist');
+	run_in(
+		$two, 'git commits the sources',
+		'sh', '-c', 'git init -q && git add -A && "$@" commit -qm test',
+		'-',  @git);
+	run_in($two, 'make dist succeeds', @make, 'dist');
 	my ($zip)     = glob "\"$two/instance_features-*.zip\"";
 	my ($version) = slurp_file("$two/META.json") =~ /"version": "([^"]*)"/;
 	is( basename($zip // 'none'),

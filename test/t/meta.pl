@@ -42,8 +42,10 @@ is_deeply(
 	{ map { $_ => $version } keys %versions },
 	'the control file, META.json, debian/changelog, the clients and CHANGELOG.md name one version'
 ) or diag(explain(\%versions));
-cmp_ok(scalar(grep { m{^clients/} } keys %versions), '>=', 6, 'both clients have versions to compare');
-ok(scalar(grep { /--\Q$version\E\.sql$/ } glob 'sql/*.sql'), 'an installation script leads to the version');
+cmp_ok(scalar(grep { m{^clients/} } keys %versions),
+	'>=', 6, 'both clients have versions to compare');
+ok( scalar(grep { /--\Q$version\E\.sql$/ } glob 'sql/*.sql'),
+	'an installation script leads to the version');
 
 # https://pgxn.org/spec/
 for my $field (qw(name version abstract maintainer license provides meta-spec))
@@ -53,37 +55,46 @@ for my $field (qw(name version abstract maintainer license provides meta-spec))
 like($meta->{name},    qr/^[a-z][a-z0-9_-]+$/, 'the name in META.json is one that PGXN allows');
 like($meta->{version}, qr/^\d+\.\d+\.\d+$/,    'the version in META.json is a semantic version');
 is($meta->{license},              'postgresql', 'the license in META.json is in the list of PGXN');
-is($meta->{'meta-spec'}{version}, '1.0.0',      'META.json names the specification that it follows');
+is($meta->{'meta-spec'}{version}, '1.0.0', 'META.json names the specification that it follows');
 for my $name (keys %{ $meta->{provides} })
 {
-	ok(-e $meta->{provides}{$name}{file},    "$name: the file that META.json names exists");
-	ok(-e $meta->{provides}{$name}{docfile}, "$name: the documentation that META.json names exists");
+	ok(-e $meta->{provides}{$name}{file}, "$name: the file that META.json names exists");
+	ok(-e $meta->{provides}{$name}{docfile},
+		"$name: the documentation that META.json names exists");
 }
 like($_, qr/^\S.*<\S+\@\S+>$/, 'the maintainer in META.json has an address')
   for ref $meta->{maintainer} ? @{ $meta->{maintainer} } : $meta->{maintainer};
 
 # What the specification has of the other fields.
 my %known = map { $_ => 1 }
-  qw(name version abstract maintainer license provides meta-spec description generated_by tags no_index prereqs release_status resources);
+  qw(name version abstract maintainer license provides meta-spec description generated_by tags
+  no_index prereqs release_status resources);
 ok($known{$_} || /^x_/i, "META.json: $_ is a field of the specification") for sort keys %$meta;
 for my $name (keys %{ $meta->{provides} })
 {
 	my %fields = %{ $meta->{provides}{$name} };
-	ok(defined $fields{$_}, "META.json says the $_ of what it provides as $name") for qw(file version);
+	ok(defined $fields{$_}, "META.json says the $_ of what it provides as $name")
+	  for qw(file version);
 	is_deeply([ grep { !/^(abstract|file|docfile|version)$/ } keys %fields ],
 		[], "META.json says nothing that PGXN does not know of $name");
 }
 for my $phase (sort keys %{ $meta->{prereqs} })
 {
-	like($phase, qr/^(configure|build|test|runtime|develop)$/, "META.json: the phase $phase of prerequisites is one of PGXN");
+	like(
+		$phase,
+		qr/^(configure|build|test|runtime|develop)$/,
+		"META.json: the phase $phase of prerequisites is one of PGXN");
 	for my $relation (sort keys %{ $meta->{prereqs}{$phase} })
 	{
 		like(
 			$relation,
 			qr/^(requires|recommends|suggests|conflicts)$/,
 			"META.json: the relation $relation of prerequisites is one of PGXN");
-		like($_, qr/^(0|(>=|>|<=|<|==|!=)? ?\d+\.\d+\.\d+)$/, 'META.json: a prerequisite has a range of versions')
-		  for values %{ $meta->{prereqs}{$phase}{$relation} };
+		like(
+			$_,
+			qr/^(0|(>=|>|<=|<|==|!=)? ?\d+\.\d+\.\d+)$/,
+			'META.json: a prerequisite has a range of versions'
+		) for values %{ $meta->{prereqs}{$phase}{$relation} };
 	}
 }
 is(ref $meta->{tags}, 'ARRAY', 'the tags in META.json are a list');

@@ -134,7 +134,8 @@ notifies(
 			END;
 		END LOOP;
 		PERFORM set_instance_features('{"oidcTokenExchange": false}');
-	END $$}, 'instance default 8 [oidc_token_exchange]', 'scopes of aborted savepoints do not count');
+	END $$}, 'instance default 8 [oidc_token_exchange]',
+	'scopes of aborted savepoints do not count');
 notifies(
 	q{
 	SELECT revert_instance_features(7)}, 'instance default 9 [oidc_token_exchange]',
@@ -160,7 +161,8 @@ notifies(
 notifies(
 	q{
 	BEGIN;
-	SELECT apply_features('{"system": {"userSchema": false, "color": "red"}, "instances": {"z": {"color": "red"}, "y": {"color": "red"}, "x": {}}}');
+	SELECT apply_features('{"system": {"userSchema": false, "color": "red"},
+		"instances": {"z": {"color": "red"}, "y": {"color": "red"}, "x": {}}}');
 	SELECT apply_features('{"instances": {"z": {"color": "blue"}}}');
 	COMMIT}, 'system SYSTEM 3 [color], instance x 0, instance y 1, instance z 2',
 	'a document is notified once a scope, without features of what it creates');
@@ -186,8 +188,10 @@ notifies(
 	q{SELECT set_instance_features('{"userSchema": false}', 'a'), purge_feature_events('infinity')},
 	'instance a 2 [user_schema]',
 	'a purge adds nothing to a notification');
-is( $node->safe_psql('postgres',
-		q{SELECT set_instance_features('{"userSchema": true}', 'a'); SELECT purge_feature_events('infinity')}
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT set_instance_features('{"userSchema": true}', 'a');
+			SELECT purge_feature_events('infinity')}
 	  ) =~ /\n(\d+)$/
 	  && $1,
 	1,
@@ -203,7 +207,8 @@ notifies(
 	'instance a 4',
 	'a dropped instance is notified without features');
 notifies(
-	q{BEGIN; SELECT create_instance('a'); SELECT set_instance_features('{"userSchema": true}', 'a'); SELECT drop_instance('a'); COMMIT},
+	q{BEGIN; SELECT create_instance('a'); SELECT set_instance_features('{"userSchema": true}', 'a');
+		SELECT drop_instance('a'); COMMIT},
 	'instance a 1',
 	'an instance that comes and goes in a transaction is notified once');
 notifies(
@@ -215,21 +220,28 @@ notifies(
 	'instance default 0',
 	'creating the instance "default" again is notified');
 notifies(
-	q{SELECT create_instance('it''s "a" \ b'); SELECT set_instance_features('{"userSchema": true}', 'it''s "a" \ b')},
+	q{SELECT create_instance('it''s "a" \ b');
+		SELECT set_instance_features('{"userSchema": true}', 'it''s "a" \ b')},
 	q{instance it's "a" \ b 0, instance it's "a" \ b 1 [user_schema]},
 	'an id of odd characters is notified');
 
 # Direct DML.
 notifies(
-	q{INSERT INTO instance_features.scope (level, id, sequence, change_date) VALUES ('instance', 'd', 0, '2024-03-27 10:05:49.896Z')},
+	q{INSERT INTO instance_features.scope (level, id, sequence, change_date)
+		VALUES ('instance', 'd', 0, '2024-03-27 10:05:49.896Z')},
 	'instance d 0',
 	'an INSERT of a scope is notified as its creation');
 @payloads = notified(
 	q{
 	BEGIN;
-	INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence, change_date) VALUES ('instance', 'd', 'user_schema', 'true', 1, '2024-03-27 10:05:50Z');
-	INSERT INTO instance_features.event (level, scope_id, sequence, event_type, feature, value, editor, creation_date) VALUES ('instance', 'd', 1, 'feature.instance.user_schema.set', 'user_schema', 'true', 'me', '2024-03-27 10:05:50Z');
-	UPDATE instance_features.scope SET sequence = 1, change_date = '2024-03-27 10:05:50Z' WHERE id = 'd';
+	INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence, change_date)
+		VALUES ('instance', 'd', 'user_schema', 'true', 1, '2024-03-27 10:05:50Z');
+	INSERT INTO instance_features.event (level, scope_id, sequence, event_type, feature, value,
+		editor, creation_date)
+		VALUES ('instance', 'd', 1, 'feature.instance.user_schema.set', 'user_schema', 'true', 'me',
+		'2024-03-27 10:05:50Z');
+	UPDATE instance_features.scope SET sequence = 1, change_date = '2024-03-27 10:05:50Z'
+		WHERE id = 'd';
 	COMMIT});
 is_deeply(
 	\@payloads,
@@ -265,11 +277,13 @@ notifies(
 	'instance d 1, instance e 1',
 	'a renamed scope is notified by both ids');
 notifies(
-	q{DELETE FROM instance_features.event WHERE scope_id = 'd'; DELETE FROM instance_features.scope WHERE id = 'e'},
+	q{DELETE FROM instance_features.event WHERE scope_id = 'd';
+		DELETE FROM instance_features.scope WHERE id = 'e'},
 	'instance e 1',
 	'a DELETE of a scope is notified, one of events is not');
 notifies(
-	q{INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence, change_date) VALUES ('instance', 'nowhere', 'user_schema', 'true', 1, now())},
+	q{INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence, change_date)
+		VALUES ('instance', 'nowhere', 'user_schema', 'true', 1, now())},
 	'instance nowhere 0 [user_schema]',
 	'a setting of no scope is notified');
 notifies(
@@ -277,7 +291,8 @@ notifies(
 	'instance nowhere 0 [user_schema]',
 	'a deleted setting of no scope is notified');
 notifies(
-	q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value) VALUES ('dml', 'dml', 'boolean', 'true')},
+	q{INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
+		VALUES ('dml', 'dml', 'boolean', 'true')},
 	'system SYSTEM 4 [dml]',
 	'an INSERT of a definition is notified');
 notifies(
@@ -300,7 +315,9 @@ for my $table (qw(setting feature scope))
 }
 notifies('TRUNCATE instance_features.event', '', 'TRUNCATE of table event is not notified');
 notifies(
-	q{BEGIN; TRUNCATE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature; SELECT set_instance_features('{"userSchema": true}'); COMMIT},
+	q{BEGIN;
+		TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
+		instance_features.feature; SELECT set_instance_features('{"userSchema": true}'); COMMIT},
 	'all',
 	'everything includes a change in the same transaction');
 notifies(
@@ -319,7 +336,8 @@ notifies(
 	join(', ', map { "instance many$_ 0" } 1 .. 100),
 	'100 scopes are notified one by one');
 notifies(
-	q{SELECT count(set_instance_features('{"userSchema": true}', 'many' || n)) FROM generate_series(1, 100) n},
+	q{SELECT count(set_instance_features('{"userSchema": true}', 'many' || n))
+		FROM generate_series(1, 100) n},
 	join(', ', map { "instance many$_ 1 [user_schema]" } 1 .. 100),
 	'100 changed scopes are notified one by one');
 notifies(q{SELECT count(create_instance('more' || n)) FROM generate_series(1, 101) n},
@@ -327,7 +345,8 @@ notifies(q{SELECT count(create_instance('more' || n)) FROM generate_series(1, 10
 is_deeply(
 	[
 		notified(
-			q{SELECT count(set_instance_features('{"userSchema": false}', 'more' || n)) FROM generate_series(1, 101) n}
+			q{SELECT count(set_instance_features('{"userSchema": false}', 'more' || n))
+				FROM generate_series(1, 101) n}
 		)
 	],
 	[ { level => 'all' } ],
@@ -343,22 +362,29 @@ notifies(
 notifies(
 	q{
 	BEGIN;
-	SELECT count(set_instance_features('{"loginDefaultOrg": true}', 'many' || n)) FROM generate_series(1, 60) n;
+	SELECT count(set_instance_features('{"loginDefaultOrg": true}', 'many' || n))
+		FROM generate_series(1, 60) n;
 	SAVEPOINT a;
-	SELECT count(set_instance_features('{"loginDefaultOrg": true}', 'more' || n)) FROM generate_series(1, 60) n;
+	SELECT count(set_instance_features('{"loginDefaultOrg": true}', 'more' || n))
+		FROM generate_series(1, 60) n;
 	RELEASE a;
 	COMMIT}, 'all', 'the scopes of a savepoint count, too');
 notifies(
 	q{
 	BEGIN;
-	SELECT count(set_instance_features('{"loginDefaultOrg": false}', 'many' || n)) FROM generate_series(1, 2) n;
+	SELECT count(set_instance_features('{"loginDefaultOrg": false}', 'many' || n))
+		FROM generate_series(1, 2) n;
 	SAVEPOINT a;
-	SELECT count(set_instance_features('{"loginDefaultOrg": false}', 'more' || n)) FROM generate_series(1, 101) n;
+	SELECT count(set_instance_features('{"loginDefaultOrg": false}', 'more' || n))
+		FROM generate_series(1, 101) n;
 	ROLLBACK TO a;
 	COMMIT}, 'instance many1 3 [login_default_org], instance many2 3 [login_default_org]',
 	'a savepoint with too many scopes that was rolled back does not count');
-$node->safe_psql('postgres',
-	q{DELETE FROM instance_features.scope WHERE id ~ '^(more|many)'; DELETE FROM instance_features.setting WHERE scope_id ~ '^(more|many)'; DELETE FROM instance_features.event WHERE scope_id ~ '^(more|many)'}
+$node->safe_psql(
+	'postgres',
+	q{DELETE FROM instance_features.scope WHERE id ~ '^(more|many)';
+		DELETE FROM instance_features.setting WHERE scope_id ~ '^(more|many)';
+		DELETE FROM instance_features.event WHERE scope_id ~ '^(more|many)'}
 );
 $listener->query('SELECT 1');
 
@@ -366,11 +392,13 @@ $listener->query('SELECT 1');
 $node->safe_psql(
 	'postgres', q{
 	INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
-	SELECT rpad('feature_' || n || '_', 60, 'x'), 'feature' || n, 'boolean', 'false' FROM generate_series(1, 300) n;
+	SELECT rpad('feature_' || n || '_', 60, 'x'), 'feature' || n, 'boolean', 'false'
+		FROM generate_series(1, 300) n;
 	SELECT create_instance(repeat(E'\x01', 200))});
 $listener->query('SELECT 1');
 @payloads = notified(
-	q{SELECT set_instance_features((SELECT jsonb_object_agg('feature' || n, true) FROM generate_series(1, 300) n), repeat(E'\x01', 200))}
+	q{SELECT set_instance_features((SELECT jsonb_object_agg('feature' || n, true)
+		FROM generate_series(1, 300) n), repeat(E'\x01', 200))}
 );
 is($payloads[0]{resourceOwner}, "\x01" x 200, 'a payload that would be too long is sent');
 ok(!exists $payloads[0]{features}, 'a payload that would be too long is sent without the features');
@@ -378,12 +406,15 @@ for my $count (100 .. 130)
 {
 	@payloads = notified(
 		qq{
-		SELECT set_instance_features((SELECT jsonb_object_agg('feature' || n, $count % 2 = 1) FROM generate_series(1, $count) n))}
+		SELECT set_instance_features((SELECT jsonb_object_agg('feature' || n, $count % 2 = 1)
+			FROM generate_series(1, $count) n))}
 	);
 	is(scalar(@payloads), 1, "a change of $count features with long names is notified once");
 }
-$node->safe_psql('postgres',
-	'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature'
+$node->safe_psql(
+	'postgres',
+	'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
+		instance_features.feature'
 );
 $listener->query('SELECT 1');
 
@@ -392,7 +423,8 @@ notifies(
 	q{SET instance_features.notify = off; SELECT set_instance_features('{"userSchema": true}')},
 	'', 'the setting notify turns notifications off');
 notifies(
-	q{SET instance_features.notify = off; SELECT create_instance('bobs', 'bob'); UPDATE instance_features.setting SET value = 'true'},
+	q{SET instance_features.notify = off; SELECT create_instance('bobs', 'bob');
+		UPDATE instance_features.setting SET value = 'true'},
 	'',
 	'the setting notify turns those of direct DML off');
 my $bob = Session->new($node, user => 'bob');
@@ -407,7 +439,8 @@ is( summary(payloads_of($listener->query('SELECT 1'))),
 my $cold = Session->new($node, user => 'bob');
 like(
 	$cold->query(
-		q{SET instance_features.notify = off; SELECT (set_instance_features('{"userSchema": false}', 'bobs')).sequence}
+		q{SET instance_features.notify = off;
+			SELECT (set_instance_features('{"userSchema": false}', 'bobs')).sequence}
 	),
 	qr/^2\b/,
 	'one who sets notify before the library is loaded changes the instance');
@@ -425,8 +458,11 @@ like(
 	qr/WARNING:  feature changes of a prepared transaction are not notified/,
 	'a prepared change warns that it is not notified');
 notifies(q{COMMIT PREPARED 'a'}, '', 'a prepared change is not notified');
-(undef, undef, $err) = $node->psql('postgres',
-	q{SET instance_features.notify = off; BEGIN; SELECT set_instance_features('{"userSchema": true}'); PREPARE TRANSACTION 'a'; ROLLBACK PREPARED 'a'}
+(undef, undef, $err) = $node->psql(
+	'postgres',
+	q{SET instance_features.notify = off;
+		BEGIN; SELECT set_instance_features('{"userSchema": true}'); PREPARE TRANSACTION 'a';
+		ROLLBACK PREPARED 'a'}
 );
 is($err, '', 'a prepared change warns of nothing when notifications are off');
 (undef, undef, $err) = $node->psql('postgres',
@@ -435,8 +471,10 @@ is($err, '', 'a prepared change warns of nothing when notifications are off');
 is($err, '', 'a prepared transaction that changed nothing warns of nothing');
 
 # An apply worker of logical replication.
-$node->safe_psql('postgres',
-	'CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature'
+$node->safe_psql(
+	'postgres',
+	'CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting,
+		instance_features.event, instance_features.feature'
 );
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
@@ -505,7 +543,8 @@ SKIP:
 	is("$status $out", '0 6', 'a change goes through when the notification queue is nearly full');
 	like(
 		$err,
-		qr/^psql:\S+ WARNING:  feature changes are not notified because the notification queue is nearly full$/m,
+		qr/^psql:\S+\ WARNING:\ \ feature\ changes\ are\ not\ notified
+			\ because\ the\ notification\ queue\ is\ nearly\ full$/mx,
 		'a nearly full notification queue warns');
 	is(summary(payloads_of($listener->query('COMMIT; SELECT 1'))),
 		'', 'a nearly full notification queue costs the notification');

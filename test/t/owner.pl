@@ -37,7 +37,9 @@ $source->safe_psql(
 	CREATE ROLE $quoted;
 	CREATE ROLE U&"j\\00f6rg";
 	CREATE TABLE owned (id text PRIMARY KEY, owner instance_features.scope_owner);
-	INSERT INTO owned VALUES ('alice', 'alice'), ('bob', 'bob'), ('gone', 'gone'), ('jörg', '"jörg"'), ('müller', $muller\::regrole), ('null', NULL), ('quoted', \$\$$quoted\$\$);
+	INSERT INTO owned
+		VALUES ('alice', 'alice'), ('bob', 'bob'), ('gone', 'gone'), ('jörg', '"jörg"'),
+		('müller', $muller\::regrole), ('null', NULL), ('quoted', \$\$$quoted\$\$);
 	DROP ROLE gone});
 my $bob = $source->safe_psql('postgres', q{SELECT 'bob'::regrole::oid});
 $target->safe_psql(
@@ -72,7 +74,8 @@ is($source->safe_psql('postgres', q{SELECT owner::regrole::oid FROM owned WHERE 
 is( $source->safe_psql(
 		'latin1', q{
 	CREATE EXTENSION instance_features;
-	SELECT '?"m"\\fc"ller"'::instance_features.scope_owner, 'MÜLLER'::instance_features.scope_owner}),
+	SELECT '?"m"\\fc"ller"'::instance_features.scope_owner,
+		'MÜLLER'::instance_features.scope_owner}),
 	'?"müller"|?"mÜller"',
 	'what is invalid in one encoding is told where it is valid');
 
@@ -205,7 +208,8 @@ for my $database (qw(as_text as_binary as_latin1))
 		"$database: a change binds owners by name or nobody");
 	is( $target->safe_psql(
 			$database,
-			q{SELECT string_agg(concat_ws(' ', id, value), ', ' ORDER BY id COLLATE "C") FROM identified}
+			q{SELECT string_agg(concat_ws(' ', id, value), ', ' ORDER BY id COLLATE "C")
+				FROM identified}
 		),
 		'alice 2, gone 2, jörg 2, müller 2, null 2, quoted 2',
 		"$database: rows without a key are found by their owners");

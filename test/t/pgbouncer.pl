@@ -43,10 +43,10 @@ INI
 my $server = IPC::Run::start([ $pgbouncer, '-q', "$dir/pgbouncer.ini" ],
 	'<', \undef, '>', "$dir/pgbouncer.out", '2>&1');
 my $connstr = "host=$dir port=" . $node->port . " dbname=postgres";
-for (1 .. 100)
+for (1 .. 50 * ($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180))
 {
 	last if -S "$dir/.s.PGSQL." . $node->port;
-	select undef, undef, undef, 0.1;
+	select undef, undef, undef, 0.02;
 }
 
 my @clients  = map { Session->new($node, connstr => $connstr, user => $user) } 1 .. 3;
@@ -57,32 +57,43 @@ is( $clients[0]->query('SELECT pg_backend_pid()'),
 	'two clients share one connection to the server');
 is($clients[0]->query("BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT"),
 	't', 'a client reads its instance with SET LOCAL');
-is($clients[1]->query("$instance; $enabled"), "default\nf", 'the next client reads the default instance');
+is($clients[1]->query("$instance; $enabled"),
+	"default\nf", 'the next client reads the default instance');
 is( $clients[0]->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner; COMMIT}
+		q{BEGIN;
+			SET LOCAL instance_features.instance_id = 'a';
+			SELECT (set_instance_features('{"loginDefaultOrg": true}')).resource_owner; COMMIT}
 	),
 	'a',
 	'a client writes to its instance with SET LOCAL');
 is( $clients[1]->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT feature_enabled('login_default_org'); COMMIT}
+		q{BEGIN;
+			SET LOCAL instance_features.instance_id = 'b';
+			SELECT feature_enabled('login_default_org'); COMMIT}
 	),
 	'f',
 	'the next client reads another instance');
 like(
 	$clients[0]->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SELECT set_instance_features('{"x": 1}'); COMMIT}
+		q{BEGIN;
+			SET LOCAL instance_features.instance_id = 'a'; SELECT set_instance_features('{"x": 1}');
+			COMMIT}
 	),
 	qr/ERROR:  unknown feature "x"/,
 	'a client fails after SET LOCAL');
 is($clients[1]->query($instance), 'default', 'a client that failed leaves its instance to nobody');
 is( $clients[0]->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SAVEPOINT s; SET LOCAL instance_features.instance_id = 'b'; ROLLBACK TO s; SHOW instance_features.instance_id; ROLLBACK}
+		q{BEGIN; SET LOCAL instance_features.instance_id = 'a'; SAVEPOINT s;
+			SET LOCAL instance_features.instance_id = 'b'; ROLLBACK TO s;
+			SHOW instance_features.instance_id; ROLLBACK}
 	),
 	'a',
 	'a client goes back to a savepoint from a second instance to the first');
-is($clients[2]->query($instance), 'default', 'a client that went back to a savepoint leaves its instance to nobody');
+is($clients[2]->query($instance),
+	'default', 'a client that went back to a savepoint leaves its instance to nobody');
 is( $clients[0]->query(
-		q{SELECT status FROM feature_service('GET', '/v2/features/instance?inheritance=true'); SELECT coalesce(current_setting('response.status', true), '')}
+		q{SELECT status FROM feature_service('GET', '/v2/features/instance?inheritance=true');
+			SELECT coalesce(current_setting('response.status', true), '')}
 	),
 	"200\n",
 	'the service leaves its status to nobody');
@@ -96,7 +107,10 @@ for my $round (1 .. 20)
 		my $value = ($round + $i) % 2 ? 'true' : 'false';
 		my $id    = (qw(a b))[$i];
 		$roles[$i]->send(
-			qq{BEGIN; SET LOCAL instance_features.instance_id = '$id'; SELECT (set_instance_features('{"oidcTokenExchange": $value}')).resource_owner, feature_enabled('oidc_token_exchange'); COMMIT}
+			qq{BEGIN;
+				SET LOCAL instance_features.instance_id = '$id';
+				SELECT (set_instance_features('{"oidcTokenExchange": $value}')).resource_owner,
+				feature_enabled('oidc_token_exchange'); COMMIT}
 		);
 	}
 	my @got = map { $_->wait } @roles;
@@ -106,7 +120,9 @@ for my $round (1 .. 20)
 }
 like(
 	$roles[0]->query(
-		q{BEGIN; SET LOCAL instance_features.instance_id = 'b'; SELECT set_instance_features('{"userSchema": true}'); COMMIT}
+		q{BEGIN;
+			SET LOCAL instance_features.instance_id = 'b';
+			SELECT set_instance_features('{"userSchema": true}'); COMMIT}
 	),
 	qr/ERROR:  permission denied for instance "b"/,
 	'a client has no right to the instance of another role');

@@ -27,7 +27,8 @@ sub prepare
 		qq{
 		SET client_min_messages = error;
 		BEGIN;
-		SELECT (set_instance_features('{"userSchema": $value}', 'a')).sequence, feature_enabled('user_schema', 'a');
+		SELECT (set_instance_features('{"userSchema": $value}', 'a')).sequence,
+			feature_enabled('user_schema', 'a');
 		PREPARE TRANSACTION 'features'});
 }
 
@@ -88,12 +89,16 @@ is($reader->query('SELECT count(*) FROM check_instance_features()'),
 	'0', 'the tables are consistent after a definition was prepared and committed');
 
 # A prepared transaction keeps its locks: writers of the same instance wait.
-is(prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r, $sequence + 2, 'a change is prepared for a writer to wait for');
+is( prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r,
+	$sequence + 2,
+	'a change is prepared for a writer to wait for');
 my $writer = Session->new($node);
 $writer->send(q{SELECT (set_instance_features('{"loginDefaultOrg": true}', 'a')).sequence});
 ok( $node->poll_query_until(
 		'postgres',
-		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'loginDefaultOrg' AND pid <> pg_backend_pid()}
+		q{SELECT count(*) = 1 FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND query ~ 'loginDefaultOrg'
+			AND pid <> pg_backend_pid()}
 	),
 	'a writer waits for a prepared transaction');
 is($reader->query(q{SELECT (set_instance_features('{"loginDefaultOrg": true}')).sequence}),

@@ -31,13 +31,18 @@ for my $value (qw(true false true))
 {
 	$primary->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
-	is($reader->query($enabled),      substr($value, 0, 1), "an open session on a standby sees a change to $value");
-	is($transaction->query($enabled), substr($value, 0, 1), "a transaction in REPEATABLE READ on a standby sees a change to $value");
+	is( $reader->query($enabled),
+		substr($value, 0, 1),
+		"an open session on a standby sees a change to $value");
+	is( $transaction->query($enabled),
+		substr($value, 0, 1),
+		"a transaction in REPEATABLE READ on a standby sees a change to $value");
 }
 $primary->safe_psql('postgres',
 	q{BEGIN; SELECT set_instance_features('{"userSchema": false}'); ROLLBACK});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('write'));
-is($reader->query($enabled), 't', 'an open session on a standby does not see a change that was rolled back');
+is($reader->query($enabled),
+	't', 'an open session on a standby does not see a change that was rolled back');
 
 # By every other means, too.
 my $color = q{SELECT feature_text('color')};
@@ -56,7 +61,8 @@ for my $case (
 	],
 	[ q{COMMIT PREPARED 'p'}, $enabled, 'f', 'an open session on a standby sees COMMIT PREPARED' ],
 	[
-		q{BEGIN; SELECT set_system_features('{"userSchema": true}'); PREPARE TRANSACTION 'p'; ROLLBACK PREPARED 'p'},
+		q{BEGIN; SELECT set_system_features('{"userSchema": true}'); PREPARE TRANSACTION 'p';
+			ROLLBACK PREPARED 'p'},
 		$enabled,
 		'f',
 		'an open session on a standby does not see what ROLLBACK PREPARED undid'
@@ -80,7 +86,11 @@ for my $case (
 		'an open session on a standby sees a change after VACUUM FULL'
 	],
 	[
-		q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope; DELETE FROM instance_features.setting; SELECT set_instance_features('{"userSchema": true}'), set_instance_features('{"loginDefaultOrg": true}'), set_instance_features('{"loginDefaultOrg": null}')},
+		q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope;
+			DELETE FROM instance_features.setting;
+			SELECT set_instance_features('{"userSchema": true}'),
+			set_instance_features('{"loginDefaultOrg": true}'),
+			set_instance_features('{"loginDefaultOrg": null}')},
 		$enabled,
 		't',
 		'an open session on a standby sees the tables filled anew'
@@ -103,7 +113,8 @@ like(
 	qr/^ERROR:  25006: cannot execute reset_system_features\(\) in a read-only transaction/,
 	'a standby names the function that it refuses');
 is( $reader->query(
-		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": false}')}
+		q{SELECT status
+			FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": false}')}
 	),
 	'500',
 	'a standby answers a write through the service with 500');
@@ -125,7 +136,8 @@ $publisher->start;
 $publisher->safe_psql(
 	'postgres', q{
 	CREATE EXTENSION instance_features;
-	CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting, instance_features.event}
+	CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting,
+		instance_features.event}
 );
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
@@ -144,7 +156,9 @@ for my $value (qw(true false true))
 {
 	$publisher->safe_psql('postgres', qq{SELECT set_instance_features('{"userSchema": $value}')});
 	$publisher->wait_for_catchup('features');
-	is($reader->query($enabled), substr($value, 0, 1), "an open session on a subscriber sees a change to $value");
+	is( $reader->query($enabled),
+		substr($value, 0, 1),
+		"an open session on a subscriber sees a change to $value");
 }
 is( $reader->query(
 		'SELECT (get_instance_feature_details()).sequence, count(*) FROM instance_feature_history()'
@@ -157,8 +171,8 @@ is($reader->query($enabled), 'f', 'an open session on a subscriber sees a reset'
 
 # Triggers that are not ALWAYS, as a restore with --disable-triggers leaves them:
 # an apply worker fires none of them, and sessions remember nothing.
-my $warning =
-  qr/WARNING:  features are not cached because triggers of extension "instance_features" are missing or disabled/;
+my $warning = qr/WARNING:\ \ features\ are\ not\ cached\ because
+	\ triggers\ of\ extension\ "instance_features"\ are\ missing\ or\ disabled/x;
 for my $state ('ENABLE TRIGGER ALL', 'DISABLE TRIGGER ALL', 'DISABLE TRIGGER track_end')
 {
 	my $session = Session->new($subscriber);

@@ -29,8 +29,10 @@ sub send_and_block
 	my ($session, $sql) = @_;
 	$session->query(q{SET application_name = 'blocked'});
 	$session->send($sql);
-	$node->poll_query_until('test',
-		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = 'blocked' AND wait_event_type = 'Lock'}
+	$node->poll_query_until(
+		'test',
+		q{SELECT count(*) = 1 FROM pg_stat_activity
+			WHERE application_name = 'blocked' AND wait_event_type = 'Lock'}
 	) or die 'not blocked';
 	return;
 }
@@ -47,13 +49,15 @@ for my $call (q{alter_feature('x', description => 'altered')}, q{set_feature_sta
 		$caller->wait,
 		qr/feature "x" does not exist/,
 		"$call finds its feature gone when another session renames it meanwhile");
-	is($dml->query(q{SELECT stage, description FROM instance_features.feature WHERE key = 'y'}),
-		'experimental|', "$call leaves a feature alone that another session has renamed meanwhile");
+	is( $dml->query(q{SELECT stage, description FROM instance_features.feature WHERE key = 'y'}),
+		'experimental|',
+		"$call leaves a feature alone that another session has renamed meanwhile");
 	$dml->query(q{DELETE FROM instance_features.feature});
 }
 
 $dml->query(
-	q{SELECT set_instance_features(jsonb_build_object('userSchema', n % 2 = 0)) FROM generate_series(1, 5) n}
+	q{SELECT set_instance_features(jsonb_build_object('userSchema', n % 2 = 0))
+		FROM generate_series(1, 5) n}
 );
 $dml->query(
 	q{BEGIN;
@@ -73,25 +77,40 @@ $dml->query(q{SELECT define_feature('x'), set_instance_features('{"x": true}')})
 $dml->query(q{BEGIN; SELECT FROM instance_features.setting WHERE feature = 'x' FOR UPDATE});
 $caller->query('SET lock_timeout = 0');
 $caller->send(q{SELECT drop_feature('x', cascade => true)});
-$node->poll_query_until('test',
-	q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'instance_features.feature'::regclass AND mode = 'ShareRowExclusiveLock' AND granted}
+$node->poll_query_until(
+	'test',
+	q{SELECT count(*) > 0 FROM pg_locks
+		WHERE relation = 'instance_features.feature'::regclass AND mode = 'ShareRowExclusiveLock'
+		AND granted}
 ) or die 'not reached';
-my $start  = time;
 my $others = $node->psql('test',
-	q{SET lock_timeout = '5s'; SELECT set_system_features('{"loginDefaultOrg": true}')});
+	q{SET lock_timeout = '3s'; SELECT set_system_features('{"loginDefaultOrg": true}')});
 is($others, 0, 'drop_feature() does not hold up other changes while a setting is locked');
-cmp_ok(time - $start, '<', 3, 'a change takes but a moment while drop_feature() waits for a setting');
+is( $node->safe_psql(
+		'test',
+		q{SELECT count(*) FROM pg_stat_activity
+			WHERE state = 'active' AND query ~ 'drop_feature' AND pid <> pg_backend_pid()}
+	),
+	'1',
+	'drop_feature() still waits for a setting when another change has gone through');
 $dml->query('COMMIT');
 is($caller->wait, '', 'drop_feature() goes on when the setting is free');
 
 $dml->query(q{SELECT define_feature('x'), set_instance_features('{"x": true}')});
 $dml->query(q{BEGIN; SELECT FROM instance_features.setting WHERE feature = 'x' FOR UPDATE});
-$start = time;
-like(
-	$caller->query(q{SET lock_timeout = '300ms'; SELECT drop_feature('x', cascade => true)}),
-	qr/could not lock the definitions/,
-	'drop_feature() gives up after lock_timeout');
-cmp_ok(time - $start, '<', 3, 'drop_feature() gives up not much later than lock_timeout');
+my ($answer, $seconds);
+for (1 .. 5)
+{
+	my $start = time;
+	$answer =
+	  $caller->query(q{SET lock_timeout = '300ms'; SELECT drop_feature('x', cascade => true)});
+	$seconds = time - $start;
+
+	# A busy machine may hold up one attempt or another, but not each of them.
+	last if $seconds < 3;
+}
+like($answer, qr/could not lock the definitions/, 'drop_feature() gives up after lock_timeout');
+cmp_ok($seconds, '<', 3, 'drop_feature() gives up not much later than lock_timeout');
 is($caller->query('SHOW lock_timeout'), '300ms', 'drop_feature() leaves lock_timeout as it was');
 $dml->query('ROLLBACK');
 
@@ -100,7 +119,8 @@ my $locker = Session->new($node, dbname => 'test');
 $locker->query(q{BEGIN; LOCK instance_features.feature IN SHARE UPDATE EXCLUSIVE MODE});
 is( $node->psql(
 		'test',
-		q{SET lock_timeout = '5s'; SELECT define_feature('z'), alter_feature('z', description => 'altered')}
+		q{SET lock_timeout = '5s';
+			SELECT define_feature('z'), alter_feature('z', description => 'altered')}
 	),
 	0,
 	'define_feature() and alter_feature() do not wait for maintenance');
@@ -109,7 +129,10 @@ $dml->query(q{BEGIN; SELECT define_feature('first')});
 send_and_block($caller,
 	q{SET lock_timeout = '60s'; SELECT define_feature('second', json_name => 'first')});
 $dml->query('COMMIT');
-like($caller->wait, qr/name "first" is already used by feature "first"/, 'define_feature() waits for another to commit the same name');
+like(
+	$caller->wait,
+	qr/name "first" is already used by feature "first"/,
+	'define_feature() waits for another to commit the same name');
 $dml->query(q{SELECT drop_feature('x', true), drop_feature('z'), drop_feature('first')});
 
 # VACUUM FULL gives rows other places, which a change must not have read before.
@@ -125,7 +148,8 @@ $locker->query('COMMIT');
 is($caller->wait, '2', 'a change goes on that VACUUM FULL wanted to overtake');
 is( $node->safe_psql(
 		'test',
-		q{SELECT scope_id FROM instance_features.setting WHERE value = 'false' AND scope_id LIKE 't%'}
+		q{SELECT scope_id FROM instance_features.setting
+			WHERE value = 'false' AND scope_id LIKE 't%'}
 	),
 	't20',
 	'a change after VACUUM FULL is written to the setting of its own instance');
@@ -137,7 +161,8 @@ my $reader = Session->new($node, dbname => 'test');
 $reader->query(q{SELECT feature_enabled('user_schema', 'default')});
 $dml->query(q{SELECT set_instance_features('{"userSchema": null}')});
 $locker->query(
-	q{BEGIN; ALTER TABLE instance_features.setting SET (autovacuum_enabled = off); LOCK instance_features.setting}
+	q{BEGIN; ALTER TABLE instance_features.setting SET (autovacuum_enabled = off);
+		LOCK instance_features.setting}
 );
 send_and_block($reader, q{SELECT feature_enabled('user_schema', 'default')});
 $locker->query('COMMIT');
@@ -147,8 +172,8 @@ $node->safe_psql('test', 'ALTER TABLE instance_features.setting RESET (autovacuu
 
 # The end of transactions.
 is( $dml->query(
-		sprintf
-		  q{INSERT INTO instance_features.setting VALUES ('instance', '', '%s', 'user_schema', 'true', 1, now())},
+		sprintf q{INSERT INTO instance_features.setting
+				VALUES ('instance', '', '%s', 'user_schema', 'true', 1, now())},
 		'a' x 100000),
 	'',
 	'direct DML commits with an id that is too long for a notification');

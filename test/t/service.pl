@@ -23,13 +23,14 @@ $node->safe_psql(
 	CREATE EXTENSION instance_features;
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		RAISE EXCEPTION 'disk is full' USING ERRCODE = '53100', DETAIL = 'no block is free', HINT = 'delete a file';
+		RAISE EXCEPTION 'disk is full' USING ERRCODE = '53100', DETAIL = 'no block is free',
+			HINT = 'delete a file';
 	END $$;
 	CREATE TRIGGER refuse AFTER INSERT ON instance_features.setting
 		FOR EACH ROW WHEN (NEW.feature = 'user_schema') EXECUTE FUNCTION refuse()});
 
-my $put =
-  q{SELECT status, body->>'message' FROM feature_service('PUT', '/v2/features/instance', '{"%s": true}')};
+my $put = q{SELECT status, body->>'message'
+		FROM feature_service('PUT', '/v2/features/instance', '{"%s": true}')};
 
 # Run a query with psql, and get its output, its messages and what it logs.
 sub run
@@ -62,7 +63,8 @@ is(scalar(@messages), 1, 'the log has an internal error once');
 
 # The context is that of the error and of the call, each line once.
 (undef, undef, $log) = run(
-	q{DO $do$ BEGIN PERFORM feature_service('PUT', '/v2/features/instance', '{"userSchema": true}'); END $do$}
+	q{DO $do$ BEGIN PERFORM feature_service('PUT', '/v2/features/instance', '{"userSchema": true}');
+		END $do$}
 );
 like(
 	$log,
@@ -87,7 +89,8 @@ is($log, '',                                'a mistake of the caller is not logg
 my $writer = Session->new($node);
 $writer->query(q{BEGIN; SELECT set_instance_features('{"loginDefaultOrg": false}')});
 ($out, $err, $log) = run(
-	q{SET lock_timeout = '100ms'; SELECT status, body->>'code', body->>'message', body->'details'->0->>'id'
+	q{SET lock_timeout = '100ms';
+		SELECT status, body->>'code', body->>'message', body->'details'->0->>'id'
 	FROM feature_service('PUT', '/v2/features/instance', '{"loginDefaultOrg": true}')});
 is( $out,
 	'503|14|canceling statement due to lock timeout|55P03',

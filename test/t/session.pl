@@ -20,28 +20,34 @@ my $reader = Session->new($node);
 $reader->query(q{SELECT set_instance_features('{"userSchema": true}')});
 is($reader->query($enabled), 't', 'a session reads a feature that it has set');
 $reader->query(qq{PREPARE p AS $enabled});
-is($reader->query('EXECUTE p'), 't', 'a prepared statement reads a feature that its session has set');
+is($reader->query('EXECUTE p'),
+	't', 'a prepared statement reads a feature that its session has set');
 $reader->query('DROP EXTENSION instance_features');
 like(
 	$reader->query($enabled),
 	qr/^ERROR:  function feature_enabled\(unknown\) does not exist/,
 	'a session has no function to call after DROP EXTENSION');
 $reader->query('CREATE EXTENSION instance_features');
-is($reader->query($enabled),    'f', 'a session reads the extension that it has created again');
-is($reader->query('EXECUTE p'), 'f', 'a prepared statement reads the extension that was created again');
+is($reader->query($enabled), 'f', 'a session reads the extension that it has created again');
+is($reader->query('EXECUTE p'),
+	'f', 'a prepared statement reads the extension that was created again');
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
 	'1', 'a session writes to the extension that it has created again');
 $node->safe_psql('postgres',
 	'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
-is($reader->query($enabled), 'f', 'a session reads the extension that another session has created again');
+is($reader->query($enabled),
+	'f', 'a session reads the extension that another session has created again');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
-is($reader->query($enabled), 't', 'a session sees a change by another after the extension was created again');
+is($reader->query($enabled),
+	't', 'a session sees a change by another after the extension was created again');
 $node->safe_psql('postgres', q{SELECT reset_instance_features()});
-is($reader->query($enabled), 'f', 'a session sees a second change by another after the extension was created again');
+is($reader->query($enabled),
+	'f', 'a session sees a second change by another after the extension was created again');
 is($reader->query(q{SELECT (set_instance_features('{"userSchema": true}')).sequence}),
 	'3', 'a session writes after others to the extension that was created again');
 is( $reader->query(
-		qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled; ROLLBACK; $enabled}
+		qq{BEGIN; DROP EXTENSION instance_features; CREATE EXTENSION instance_features; $enabled;
+			ROLLBACK; $enabled}
 	),
 	"f\nt",
 	'a session reads the old extension after DROP and CREATE EXTENSION were rolled back');
@@ -49,19 +55,24 @@ is( $reader->query(
 # A library without its extension.
 $node->safe_psql(
 	'other', q{
-	CREATE FUNCTION enabled(text, text DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features', 'feature_enabled' LANGUAGE C STABLE}
+	CREATE FUNCTION enabled(text, text DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features',
+		'feature_enabled' LANGUAGE C STABLE}
 );
-my $other = Session->new($node, dbname => 'other');
-is( $other->query(q{SELECT enabled('user_schema')}),
-	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
-	'the library says that the extension is not installed');
+my $other         = Session->new($node, dbname => 'other');
+my $not_installed = join "\n",
+  'ERROR:  extension "instance_features" is not installed in this database',
+  'HINT:  Use CREATE EXTENSION to install it.';
+is($other->query(q{SELECT enabled('user_schema')}),
+	$not_installed, 'the library says that the extension is not installed');
 is( $other->query(
-		q{CREATE SCHEMA instance_features; CREATE TABLE instance_features.scope (); SELECT enabled('user_schema')}
+		q{CREATE SCHEMA instance_features;
+			CREATE TABLE instance_features.scope (); SELECT enabled('user_schema')}
 	),
-	"ERROR:  extension \"instance_features\" is not installed in this database\nHINT:  Use CREATE EXTENSION to install it.",
+	$not_installed,
 	'the library does not mistake a schema and a table of its name for the extension');
 $other->query('DROP SCHEMA instance_features CASCADE; CREATE EXTENSION instance_features');
-is($other->query(q{SELECT enabled('user_schema')}), 'f', 'the library works once the extension is created');
+is($other->query(q{SELECT enabled('user_schema')}),
+	'f', 'the library works once the extension is created');
 
 # Two databases.
 $node->safe_psql('other', q{SELECT set_system_features('{"userSchema": true}')});
@@ -71,7 +82,7 @@ is($other->query($enabled), 't', 'the sessions of a database see the change of i
 
 # DISCARD ALL and RESET ALL.
 $reader->query(q{SELECT create_instance('a'); SET instance_features.instance_id = 'a'});
-is($reader->query($enabled),                'f', 'a session reads another current instance that it has set');
+is($reader->query($enabled), 'f', 'a session reads another current instance that it has set');
 is($reader->query("DISCARD ALL; $enabled"), 't', 'DISCARD ALL goes back to the default instance');
 is( $reader->query(
 		"BEGIN; SET LOCAL instance_features.instance_id = 'a'; $enabled; COMMIT; $enabled"),
@@ -79,8 +90,11 @@ is( $reader->query(
 	'the end of a transaction with SET LOCAL goes back to the instance before');
 
 # The setting for a database or a role.
-$node->safe_psql('postgres',
-	q{ALTER DATABASE postgres SET instance_features.instance_id = 'a'; CREATE ROLE tenant LOGIN; ALTER ROLE tenant SET instance_features.instance_id = 'b'; SELECT create_instance('b', 'tenant')}
+$node->safe_psql(
+	'postgres',
+	q{ALTER DATABASE postgres SET instance_features.instance_id = 'a'; CREATE ROLE tenant LOGIN;
+		ALTER ROLE tenant SET instance_features.instance_id = 'b';
+		SELECT create_instance('b', 'tenant')}
 );
 is($node->safe_psql('postgres', $enabled), 'f', 'a database can have its own current instance');
 is( $node->safe_psql(
@@ -121,16 +135,19 @@ like(
 $node->safe_psql('postgres', q{CREATE ROLE dba LOGIN; CREATE DATABASE mine OWNER dba});
 my $dba = Session->new($node, dbname => 'mine', user => 'dba');
 is( $dba->query(
-		q{CREATE SCHEMA "My Features"; CREATE EXTENSION instance_features SCHEMA "My Features"; SET search_path = "My Features"}
+		q{CREATE SCHEMA "My Features"; CREATE EXTENSION instance_features SCHEMA "My Features";
+			SET search_path = "My Features"}
 	),
 	'',
 	'the owner of a database can create the extension');
 is( $dba->query(
-		q{SELECT (set_instance_features('{"userSchema": true}')).sequence, (set_system_features('{"userSchema": true}')).sequence}
+		q{SELECT (set_instance_features('{"userSchema": true}')).sequence,
+			(set_system_features('{"userSchema": true}')).sequence}
 	),
 	'1|1',
 	'the owner of a database who created the extension owns the system and the default instance');
-is($dba->query('SELECT count(*) FROM instance_features.event'), '2', 'the owner of a database who created the extension reads its tables');
+is($dba->query('SELECT count(*) FROM instance_features.event'),
+	'2', 'the owner of a database who created the extension reads its tables');
 my $tenant    = Session->new($node, dbname => 'mine', user => 'tenant');
 my $superuser = Session->new($node, dbname => 'mine');
 my $read      = q{SELECT "My Features".feature_enabled('user_schema', 'default')};
@@ -159,10 +176,11 @@ is( $tenant->query(
 # Nobody but superusers puts triggers on the tables; these run with the rights
 # of whoever changes a feature, who is the same role after it.
 $dba->query(
-	q{CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER; RETURN NULL; END$$}
+	q{CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN ALTER ROLE dba SUPERUSER;
+		RETURN NULL; END$$}
 );
-my $trigger =
-  'CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW EXECUTE FUNCTION "My Features".grab()';
+my $trigger = 'CREATE TRIGGER grab AFTER INSERT ON instance_features.event FOR EACH ROW
+		EXECUTE FUNCTION "My Features".grab()';
 like(
 	$dba->query($trigger),
 	qr/^ERROR:  permission denied for table event/,
@@ -177,7 +195,9 @@ like(
 	qr/^ERROR:  (permission denied|must be superuser)/,
 	'a trigger has no more rights than the owner of the database that fires it');
 $dba->query(
-	q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '% of %', current_user, session_user; RETURN NULL; END$$}
+	q{CREATE OR REPLACE FUNCTION grab() RETURNS trigger
+		LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE '% of %', current_user, session_user; RETURN NULL;
+		END$$}
 );
 is( $tenant->query(
 		q{SELECT ("My Features".set_instance_features('{"userSchema": false}')).sequence}),
@@ -188,14 +208,18 @@ is( $dba->query(q{SELECT (set_instance_features('{"userSchema": false}')).sequen
 	'a trigger runs as the owner of the database that fires it');
 is($tenant->query('SELECT current_user, session_user'),
 	'tenant|tenant', 'a change leaves the current role as it was');
-is($dba->query('DROP EXTENSION instance_features'), '', 'the owner of the database can drop the extension');
+is($dba->query('DROP EXTENSION instance_features'),
+	'', 'the owner of the database can drop the extension');
 $_->quit for $dba, $tenant, $superuser;
 
 # A deprecated feature warns once a session.
 $node->safe_psql('postgres', 'CREATE DATABASE deprecated');
 my $setter = Session->new($node, dbname => 'deprecated');
 $setter->query(
-	q{CREATE EXTENSION instance_features; SELECT define_feature('old_one'), define_feature('older_one'); SELECT set_feature_stage('old_one', 'deprecated'), set_feature_stage('older_one', 'deprecated')}
+	q{CREATE EXTENSION instance_features;
+		SELECT define_feature('old_one'), define_feature('older_one');
+		SELECT set_feature_stage('old_one', 'deprecated'),
+		set_feature_stage('older_one', 'deprecated')}
 );
 is( $setter->query(
 		q{SELECT (set_instance_features('{"oldOne": null, "userSchema": true}')).sequence}),
@@ -207,7 +231,9 @@ is( $setter->query(q{SELECT (set_instance_features('{"oldOne": true}')).sequence
 is($setter->query(q{SELECT (set_instance_features('{"oldOne": false}')).sequence}),
 	'3', 'setting a deprecated feature again does not warn in the same session');
 is( $setter->query(
-		q{SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"olderOne": true, "oldOne": true}')}
+		q{SELECT status
+			FROM feature_service('PUT', '/v2/features/instance',
+			'{"olderOne": true, "oldOne": true}')}
 	),
 	"200\nWARNING:  feature \"older_one\" is deprecated",
 	'setting another deprecated feature warns through the service too');
@@ -252,7 +278,8 @@ for my $encoding (qw(LATIN1 EUC_JP SQL_ASCII))
 		$encoding eq 'EUC_JP' ? '400' : '404',
 		"$encoding: a path with a byte above 127 is answered as the encoding demands");
 	is( $session->query(
-			q{SELECT body->'details'->>'resourceOwner' FROM feature_service('GET', '/v2/features/instance')}
+			q{SELECT body->'details'->>'resourceOwner'
+				FROM feature_service('GET', '/v2/features/instance')}
 		),
 		$id,
 		"$encoding: the service answers with an id of other letters");

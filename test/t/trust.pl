@@ -67,7 +67,8 @@ for my $case (sort keys %creators)
 		qq{CREATE DATABASE $case OWNER dbo; GRANT CREATE ON DATABASE $case TO "$creator"});
 	$source->safe_psql(
 		$case,
-		'CREATE SCHEMA features; CREATE EXTENSION instance_features SCHEMA features; GRANT USAGE ON SCHEMA features TO PUBLIC',
+		'CREATE SCHEMA features; CREATE EXTENSION instance_features SCHEMA features;
+			GRANT USAGE ON SCHEMA features TO PUBLIC',
 		as($creator));
 }
 $source->safe_psql('postgres', 'ALTER ROLE former NOSUPERUSER');
@@ -166,15 +167,15 @@ for my $case (sort keys %creators)
 				is($err, '', "$case: $restorer restores $kind of $dumper without an error");
 				is($target->safe_psql($database, $contents, as($restorer)),
 					$expected, "$case: $restorer restores everything of $kind of $dumper");
-				is( $target->safe_psql($database, $owners_of_members),
+				is($target->safe_psql($database, $owners_of_members),
 					$superuser,
-					"$case: the members of what $restorer restored belong to the bootstrap superuser"
-				);
+					"$case: the bootstrap superuser owns the members that $restorer restored");
 				is( outcome(
 						$target,
 						$database,
 						'alice',
-						q{SELECT (features.set_instance_features('{"userSchema": true}', 'a')).sequence}
+						q{SELECT (features.set_instance_features('{"userSchema": true}',
+							'a')).sequence}
 					),
 					'2',
 					"$case: the owner of an instance changes it in what $restorer restored");
@@ -215,7 +216,8 @@ is( outcome(
 	'3',
 	'writing goes on after a data-only restore');
 is( $reader->query(
-		'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature'
+		'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
+			instance_features.feature'
 	),
 	'',
 	'the owner of a database truncates the tables');
@@ -236,8 +238,10 @@ like(
 		'data_only', 'SELECT problem, detail FROM features.check_instance_features()'),
 	qr/^(?:trigger missing or not ALWAYS\|.*\n?)+\z/,
 	'check_instance_features() tells that triggers are no longer ALWAYS');
-$target->safe_psql('data_only',
-	q{SET session_replication_role = replica; UPDATE instance_features.setting SET value = 'false' WHERE feature = 'user_schema'}
+$target->safe_psql(
+	'data_only',
+	q{SET session_replication_role = replica;
+		UPDATE instance_features.setting SET value = 'false' WHERE feature = 'user_schema'}
 );
 like($reader->query(q{SELECT features.feature_enabled('user_schema')}),
 	qr/^f\b/, 'a session sees what an apply worker changes while triggers are not ALWAYS');
@@ -255,8 +259,10 @@ is($target->safe_psql($database, $contents),
 	$expected, 'pg_dump -e instance_features carries everything');
 is(dump_as('owner', 'dbo', "$dir/tables.sql", '--data-only', '-t', 'instance_features.*'),
 	'', 'pg_dump -t instance_features.* runs');
-$target->safe_psql('data_only',
-	'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature'
+$target->safe_psql(
+	'data_only',
+	'TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
+		instance_features.feature'
 );
 command_ok([ @psql, '-d', $target->connstr('data_only') . ' user=dbo', '-f', "$dir/tables.sql" ],
 	'what pg_dump -t instance_features.* dumps is restored');
@@ -273,8 +279,10 @@ $source->safe_psql(
 $source->safe_psql(
 	'owners', q{
 	CREATE EXTENSION instance_features;
-	SELECT create_instance('alices', 'alice'), create_instance('gones', 'gone'), create_instance('onlys', 'onlysource');
-	SELECT set_instance_features('{"userSchema": true}', i) FROM unnest('{alices,gones,onlys}'::text[]) i;
+	SELECT create_instance('alices', 'alice'), create_instance('gones', 'gone'),
+		create_instance('onlys', 'onlysource');
+	SELECT set_instance_features('{"userSchema": true}', i)
+		FROM unnest('{alices,gones,onlys}'::text[]) i;
 	SELECT set_system_features('{"loginDefaultOrg": true}')});
 my ($gone, $onlysource) = split /\|/,
   $source->safe_psql('postgres', q{SELECT 'gone'::regrole::oid, 'onlysource'::regrole::oid});
@@ -295,17 +303,20 @@ sub check_owners
 	my ($database, $where) = @_;
 	is( $target->safe_psql(
 			$database,
-			q{SELECT id, owner, owner::regrole FROM instance_features.scope WHERE id ~ 's$' ORDER BY 1}
+			q{SELECT id, owner, owner::regrole FROM instance_features.scope WHERE id ~ 's$'
+				ORDER BY 1}
 		),
 		qq{alices|alice|alice\ngones|?"gone"|\nonlys|?"onlysource"|},
 		"$where: owners are bound by name or nobody");
 	is( $target->safe_psql(
 			$database, q{SELECT problem, scope_id, detail FROM check_instance_features()}),
-		qq{owner without role|gones|The role that was named "gone" is gone.\nowner without role|onlys|The role that was named "onlysource" is gone.},
+		qq{owner without role|gones|The role that was named "gone" is gone.\n}
+		  . q{owner without role|onlys|The role that was named "onlysource" is gone.},
 		"$where: check_instance_features() names the missing roles");
 	is( $target->safe_psql(
 			$database,
-			q{SELECT feature_enabled('user_schema', 'onlys'), feature_enabled('login_default_org', 'gones')}
+			q{SELECT feature_enabled('user_schema', 'onlys'),
+				feature_enabled('login_default_org', 'gones')}
 		),
 		't|t',
 		"$where: the settings of instances without owner are in force");
@@ -353,7 +364,8 @@ is( outcome(
 		$target,
 		$database,
 		$superuser,
-		q{ALTER ROLE onlysource RENAME TO renamed; SELECT owner FROM instance_features.scope WHERE id = 'onlys'}
+		q{ALTER ROLE onlysource RENAME TO renamed; SELECT owner FROM instance_features.scope
+			WHERE id = 'onlys'}
 	),
 	'renamed',
 	'a renamed role keeps its instance');
@@ -362,8 +374,10 @@ $target->safe_psql('postgres', 'DROP DATABASE ' . $database);
 $target->safe_psql('postgres', 'DROP ROLE gone; DROP ROLE renamed');
 
 # The same by logical replication.
-$source->safe_psql('owners',
-	'CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting, instance_features.event, instance_features.feature'
+$source->safe_psql(
+	'owners',
+	'CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting,
+		instance_features.event, instance_features.feature'
 );
 for my $how (qw(text binary))
 {
@@ -383,13 +397,16 @@ for my $how (qw(text binary))
 	$target->safe_psql('postgres', 'DROP ROLE gone; DROP ROLE onlysource');
 
 	# Rows that are changed after the first copy.
-	$source->safe_psql('owners',
-		q{SELECT set_instance_features('{"userSchema": false}', i) FROM unnest('{alices,gones,onlys}'::text[]) i}
+	$source->safe_psql(
+		'owners',
+		q{SELECT set_instance_features('{"userSchema": false}', i)
+			FROM unnest('{alices,gones,onlys}'::text[]) i}
 	);
 	$source->wait_for_catchup("as_$how");
 	is( $target->safe_psql(
 			"as_$how",
-			q{SELECT string_agg(id || ' ' || owner::text || ' ' || sequence, ', ' ORDER BY id) FROM instance_features.scope WHERE id ~ 's$'}
+			q{SELECT string_agg(id || ' ' || owner::text || ' ' || sequence, ', ' ORDER BY id)
+				FROM instance_features.scope WHERE id ~ 's$'}
 		),
 		q{alices alice 2, gones ?"gone" 2, onlys ?"onlysource" 2},
 		"changed as $how: owners are bound by name or nobody");
@@ -403,11 +420,20 @@ for my $how (qw(text binary))
 			'alice', q{SELECT count(*) FROM instance_feature_history('alices')}),
 		'2',
 		"changed as $how: the role of the same name owns its instance");
-	$source->safe_psql('owners',
-		q{SELECT reset_instance_features(i) FROM unnest('{alices,gones,onlys}'::text[]) i; SELECT revert_instance_features(1, i) FROM unnest('{alices,gones,onlys}'::text[]) i; SELECT purge_feature_events('infinity')}
+	$source->safe_psql(
+		'owners',
+		q{SELECT reset_instance_features(i) FROM unnest('{alices,gones,onlys}'::text[]) i;
+			SELECT revert_instance_features(1, i) FROM unnest('{alices,gones,onlys}'::text[]) i;
+			SELECT purge_feature_events('infinity')}
 	);
-	$source->safe_psql('owners',
-		q{SELECT drop_instance(i) FROM unnest('{alices,gones,onlys}'::text[]) i; SELECT create_instance('alices', 'alice'), create_instance('onlys', 'onlysource'); SELECT set_instance_features('{"userSchema": true}', 'alices'), set_instance_features('{"userSchema": true}', 'onlys'); CREATE ROLE gone; SELECT create_instance('gones', 'gone'); SELECT set_instance_features('{"userSchema": true}', 'gones'); DROP ROLE gone}
+	$source->safe_psql(
+		'owners',
+		q{SELECT drop_instance(i) FROM unnest('{alices,gones,onlys}'::text[]) i;
+			SELECT create_instance('alices', 'alice'), create_instance('onlys', 'onlysource');
+			SELECT set_instance_features('{"userSchema": true}', 'alices'),
+			set_instance_features('{"userSchema": true}', 'onlys');
+			CREATE ROLE gone; SELECT create_instance('gones', 'gone');
+			SELECT set_instance_features('{"userSchema": true}', 'gones'); DROP ROLE gone}
 	);
 	$source->wait_for_catchup("as_$how");
 	is($target->safe_psql("as_$how", 'SELECT count(*) FROM check_instance_features()'),
@@ -421,8 +447,10 @@ $source->safe_psql(
 	'failed', q{
 	CREATE EXTENSION instance_features;
 	SELECT create_instance('settings'), create_instance('events');
-	SELECT set_instance_features('{"userSchema": true}', 'settings'), set_instance_features('{"userSchema": true}', 'events');
-	SELECT set_instance_features('{"userSchema": true}'), set_system_features('{"loginDefaultOrg": true}');
+	SELECT set_instance_features('{"userSchema": true}', 'settings'),
+		set_instance_features('{"userSchema": true}', 'events');
+	SELECT set_instance_features('{"userSchema": true}'),
+		set_system_features('{"loginDefaultOrg": true}');
 	DELETE FROM instance_features.event WHERE scope_id = 'settings';
 	DELETE FROM instance_features.setting WHERE scope_id = 'events';
 	DELETE FROM instance_features.scope}, as($superuser));
@@ -437,10 +465,12 @@ for my $case (
 	  $source->psql('failed', "\\set VERBOSITY verbose\nSELECT $call", as('dbo'));
 	like(
 		$message,
-		qr/ERROR:  55000: .* has settings or events, but no row in table "instance_features\.scope"/,
+		qr/ERROR:\ \ 55000:\ .*\ has\ settings\ or\ events,
+			\ but\ no\ row\ in\ table\ "instance_features\.scope"/x,
 		"$id: what a failed restore left is refused");
-	my ($clear, $other) = $message =~
-	  /HINT:.* use (DELETE FROM instance_features\.setting WHERE [^,]*), and the same for (instance_features\.event)/;
+	my ($clear, $other) =
+	  $message =~ /HINT:.*\ use\ (DELETE\ FROM\ instance_features\.setting\ WHERE\ [^,]*),
+		\ and\ the\ same\ for\ (instance_features\.event)/x;
 	ok($clear, "$id: the hint says how to clear what a failed restore left");
 	$source->safe_psql('failed', "$clear; " . $clear =~ s/instance_features\.setting/$other/r,
 		as('dbo'));

@@ -30,16 +30,22 @@ $node->safe_psql(
 		CREATE TEMP TABLE member AS
 		SELECT i.type, i.identity
 		FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
-		WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features') AND d.deptype = 'e';
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension
+			WHERE extname = 'instance_features') AND d.deptype = 'e';
 		FOR member IN SELECT * FROM member LOOP
-			EXECUTE format('ALTER EXTENSION instance_features DROP %s %s', replace(member.type, 'composite ', ''), member.identity);
+			EXECUTE format('ALTER EXTENSION instance_features DROP %s %s', replace(member.type,
+				'composite ', ''), member.identity);
 		END LOOP;
 		DROP SCHEMA instance_features CASCADE;
-		FOR member IN SELECT * FROM member WHERE type IN ('function', 'type', 'composite type') AND identity NOT LIKE 'instance_features.%' ORDER BY type LOOP
-			EXECUTE format('DROP %s IF EXISTS %s CASCADE', replace(member.type, 'composite ', ''), member.identity);
+		FOR member IN SELECT * FROM member
+			WHERE type IN ('function', 'type', 'composite type')
+			AND identity NOT LIKE 'instance_features.%' ORDER BY type LOOP
+			EXECUTE format('DROP %s IF EXISTS %s CASCADE', replace(member.type, 'composite ', ''),
+				member.identity);
 		END LOOP;
 	END $$;
-	UPDATE pg_extension SET extversion = '1.2', extconfig = NULL, extcondition = NULL WHERE extname = 'instance_features'}
+	UPDATE pg_extension SET extversion = '1.2', extconfig = NULL, extcondition = NULL
+		WHERE extname = 'instance_features'}
 );
 $node->safe_psql('postgres', slurp_file("$here/data/version_1.2.sql"));
 $node->safe_psql(
@@ -51,13 +57,18 @@ $node->safe_psql(
 		FOR member IN
 			SELECT i.type, i.identity, d.classid
 			FROM (
-				SELECT 'pg_namespace'::regclass AS classid, oid FROM pg_namespace WHERE nspname = 'instance_features'
-				UNION ALL SELECT 'pg_class'::regclass, oid FROM pg_class WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'r'
-				UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE probin = '$libdir/instance_features'
-				UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typname ~ '^feature_') d,
+				SELECT 'pg_namespace'::regclass AS classid, oid FROM pg_namespace
+					WHERE nspname = 'instance_features'
+				UNION ALL SELECT 'pg_class'::regclass, oid FROM pg_class
+					WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'r'
+				UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc
+					WHERE probin = '$libdir/instance_features'
+				UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type
+					WHERE typname ~ '^feature_') d,
 			pg_identify_object(d.classid, d.oid, 0) i
 		LOOP
-			EXECUTE format('ALTER EXTENSION instance_features ADD %s %s', replace(member.type, 'composite ', ''), member.identity);
+			EXECUTE format('ALTER EXTENSION instance_features ADD %s %s', replace(member.type,
+				'composite ', ''), member.identity);
 		END LOOP;
 	END $$});
 
@@ -117,7 +128,8 @@ for my $function (@functions)
 	{
 		like(
 			$answer,
-			qr/^400\|.*"55000".*export_features\(\).*DROP EXTENSION, CREATE EXTENSION.*apply_features\(\)/,
+			qr/^400\|.*"55000".*export_features\(\)
+				.*DROP\ EXTENSION,\ CREATE\ EXTENSION.*apply_features\(\)/x,
 			"$name() answers that it refuses 1.2's objects");
 	}
 	else
@@ -127,7 +139,8 @@ for my $function (@functions)
 	$session->quit;
 }
 for my $change (
-	q{INSERT INTO instance_features.setting VALUES ('system', 'SYSTEM', 'user_schema', 'true', 1, now())},
+	q{INSERT INTO instance_features.setting
+		VALUES ('system', 'SYSTEM', 'user_schema', 'true', 1, now())},
 	'DELETE FROM instance_features.feature',
 	'TRUNCATE instance_features.scope')
 {
@@ -140,7 +153,8 @@ $node->safe_psql('postgres',
 	'DROP EXTENSION instance_features; CREATE EXTENSION instance_features');
 is( $node->safe_psql(
 		'postgres',
-		q{SELECT count(*) FROM apply_features('{"system": {"userSchema": true}, "instances": {"a": {"userSchema": false}}}')}
+		q{SELECT count(*) FROM apply_features('{"system": {"userSchema": true},
+			"instances": {"a": {"userSchema": false}}}')}
 	),
 	'3',
 	'a document that version 1.2 exported can be applied after DROP and CREATE EXTENSION');
@@ -158,30 +172,59 @@ my $objects = q{
 	WITH member AS (
 		SELECT d.classid, d.objid, i.type, i.identity
 		FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
-		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features'))
-	SELECT concat_ws(' | ', m.type || ' ' || m.identity, obj_description(m.objid, m.classid::regclass::name),
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+			AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'instance_features'))
+	SELECT concat_ws(' | ', m.type || ' ' || m.identity, obj_description(m.objid,
+		m.classid::regclass::name),
 		CASE m.classid
-			WHEN 'pg_namespace'::regclass THEN (SELECT concat_ws(' ', nspowner::regrole, nspacl) FROM pg_namespace WHERE oid = m.objid)
-			WHEN 'pg_proc'::regclass THEN (SELECT concat_ws(' ', proowner::regrole, provolatile, proparallel, proisstrict, prorows, prosupport, proacl, pg_get_functiondef(oid)) FROM pg_proc WHERE oid = m.objid)
-			WHEN 'pg_class'::regclass THEN (SELECT concat_ws(' ', relowner::regrole, relkind, relacl, reloptions, pg_get_viewdef(oid),
-				(SELECT string_agg(concat_ws(' ', attname, atttypid::regtype, attnotnull, attcollation::regcollation, attacl, pg_get_expr(adbin, adrelid), col_description(attrelid, attnum)), ', ' ORDER BY attnum)
-					FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = pg_class.oid AND attnum > 0),
-				(SELECT string_agg(concat_ws(' ', conname, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint')), ', ' ORDER BY conname) FROM pg_constraint WHERE conrelid = pg_class.oid),
-				(SELECT string_agg(concat_ws(' ', pg_get_triggerdef(oid), tgenabled, obj_description(oid, 'pg_trigger')), ', ' ORDER BY tgname) FROM pg_trigger WHERE tgrelid = pg_class.oid),
-				(SELECT string_agg(pg_get_indexdef(indexrelid), ', ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = pg_class.oid),
-				(SELECT string_agg(condition, ' ') FROM pg_extension, unnest(extconfig, extcondition) c(relation, condition) WHERE relation = pg_class.oid)) FROM pg_class WHERE oid = m.objid)
-			WHEN 'pg_type'::regclass THEN (SELECT concat_ws(' ', typowner::regrole, typacl, typlen, typalign, typstorage, typinput, typoutput, typreceive, typsend,
-				(SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = m.objid),
-				(SELECT string_agg(attname || ' ' || atttypid::regtype, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0)) FROM pg_type WHERE oid = m.objid)
-			WHEN 'pg_operator'::regclass THEN (SELECT concat_ws(' ', oprowner::regrole, oprcode, oprrest, oprjoin, oprcom::regoperator, oprnegate::regoperator, oprcanmerge, oprcanhash) FROM pg_operator WHERE oid = m.objid)
-			WHEN 'pg_opclass'::regclass THEN (SELECT concat_ws(' ', opcowner::regrole, opcdefault, opcintype::regtype) FROM pg_opclass WHERE oid = m.objid)
+			WHEN 'pg_namespace'::regclass THEN (SELECT concat_ws(' ', nspowner::regrole, nspacl)
+				FROM pg_namespace WHERE oid = m.objid)
+			WHEN 'pg_proc'::regclass THEN (SELECT concat_ws(' ', proowner::regrole, provolatile,
+				proparallel, proisstrict, prorows, prosupport, proacl, pg_get_functiondef(oid))
+				FROM pg_proc WHERE oid = m.objid)
+			WHEN 'pg_class'::regclass THEN (SELECT concat_ws(' ', relowner::regrole, relkind,
+				relacl, reloptions, pg_get_viewdef(oid),
+				(SELECT string_agg(concat_ws(' ', attname, atttypid::regtype, attnotnull,
+					attcollation::regcollation, attacl, pg_get_expr(adbin, adrelid),
+					col_description(attrelid, attnum)), ', ' ORDER BY attnum)
+					FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+						WHERE attrelid = pg_class.oid AND attnum > 0),
+				(SELECT string_agg(concat_ws(' ', conname, pg_get_constraintdef(oid),
+					obj_description(oid, 'pg_constraint')), ', ' ORDER BY conname)
+					FROM pg_constraint WHERE conrelid = pg_class.oid),
+				(SELECT string_agg(concat_ws(' ', pg_get_triggerdef(oid), tgenabled,
+					obj_description(oid, 'pg_trigger')), ', ' ORDER BY tgname) FROM pg_trigger
+					WHERE tgrelid = pg_class.oid),
+				(SELECT string_agg(pg_get_indexdef(indexrelid),
+					', ' ORDER BY indexrelid::regclass::text) FROM pg_index
+					WHERE indrelid = pg_class.oid),
+				(SELECT string_agg(condition, ' ')
+					FROM pg_extension, unnest(extconfig, extcondition) c(relation, condition)
+					WHERE relation = pg_class.oid)) FROM pg_class WHERE oid = m.objid)
+			WHEN 'pg_type'::regclass THEN (SELECT concat_ws(' ', typowner::regrole, typacl, typlen,
+				typalign, typstorage, typinput, typoutput, typreceive, typsend,
+				(SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum
+					WHERE enumtypid = m.objid),
+				(SELECT string_agg(attname || ' ' || atttypid::regtype, ', ' ORDER BY attnum)
+					FROM pg_attribute WHERE attrelid = typrelid AND attnum > 0)) FROM pg_type
+					WHERE oid = m.objid)
+			WHEN 'pg_operator'::regclass THEN (SELECT concat_ws(' ', oprowner::regrole, oprcode,
+				oprrest, oprjoin, oprcom::regoperator, oprnegate::regoperator, oprcanmerge,
+				oprcanhash) FROM pg_operator WHERE oid = m.objid)
+			WHEN 'pg_opclass'::regclass THEN (SELECT concat_ws(' ', opcowner::regrole, opcdefault,
+				opcintype::regtype) FROM pg_opclass WHERE oid = m.objid)
 			WHEN 'pg_opfamily'::regclass THEN (SELECT concat_ws(' ', opfowner::regrole,
-				(SELECT string_agg(amopstrategy || ' ' || amopopr::regoperator, ', ' ORDER BY amopstrategy) FROM pg_amop WHERE amopfamily = m.objid),
-				(SELECT string_agg(amprocnum || ' ' || amproc::regprocedure, ', ' ORDER BY amprocnum) FROM pg_amproc WHERE amprocfamily = m.objid)) FROM pg_opfamily WHERE oid = m.objid)
-			WHEN 'pg_cast'::regclass THEN (SELECT concat_ws(' ', castfunc::regprocedure, castcontext, castmethod) FROM pg_cast WHERE oid = m.objid)
+				(SELECT string_agg(amopstrategy || ' ' || amopopr::regoperator,
+					', ' ORDER BY amopstrategy) FROM pg_amop WHERE amopfamily = m.objid),
+				(SELECT string_agg(amprocnum || ' ' || amproc::regprocedure,
+					', ' ORDER BY amprocnum) FROM pg_amproc WHERE amprocfamily = m.objid))
+					FROM pg_opfamily WHERE oid = m.objid)
+			WHEN 'pg_cast'::regclass THEN (SELECT concat_ws(' ', castfunc::regprocedure,
+				castcontext, castmethod) FROM pg_cast WHERE oid = m.objid)
 			ELSE 'this test does not know what to compare of ' || m.classid::regclass
 		END,
-		(SELECT string_agg(concat_ws(' ', objsubid, privtype, initprivs), ', ' ORDER BY objsubid) FROM pg_init_privs WHERE classoid = m.classid AND objoid = m.objid))
+		(SELECT string_agg(concat_ws(' ', objsubid, privtype, initprivs), ', ' ORDER BY objsubid)
+			FROM pg_init_privs WHERE classoid = m.classid AND objoid = m.objid))
 	FROM member m};
 my $contents = q{
 	SELECT * FROM instance_features.scope ORDER BY 1, 2, 3;
@@ -321,7 +364,8 @@ SKIP:
 		my $session = Session->new($updated, dbname => "old_$case");
 		$session->query($data);
 		is( $session->query(
-				q{SELECT feature_enabled('user_schema', 'a'), (set_instance_features('{"loginDefaultOrg": false}')).sequence}
+				q{SELECT feature_enabled('user_schema', 'a'),
+					(set_instance_features('{"loginDefaultOrg": false}')).sequence}
 			),
 			't|2',
 			"$case: the next library works with the objects of $current");
@@ -335,7 +379,9 @@ SKIP:
 		is($updated->safe_psql("old_$case", $contents),
 			$before, "$case: an update keeps the contents of all tables");
 		is( $session->query(
-				q{SELECT feature_enabled('user_schema'), (set_instance_features('{"userSchema": false}')).sequence, feature_enabled('user_schema')}
+				q{SELECT feature_enabled('user_schema'),
+					(set_instance_features('{"userSchema": false}')).sequence,
+					feature_enabled('user_schema')}
 			),
 			't|3|f',
 			"$case: an open session goes on after an update");
@@ -353,8 +399,8 @@ SKIP:
 	  for qw(superuser tenant mixed);
 
 	# A function under the coming name, of the database's owner, and made a member.
-	my $squat =
-	  q{CREATE FUNCTION feature_count(stage feature_stage DEFAULT 'stable') RETURNS bigint LANGUAGE sql AS 'SELECT 7'};
+	my $squat = q{CREATE FUNCTION feature_count(stage feature_stage DEFAULT 'stable') RETURNS bigint
+			LANGUAGE sql AS 'SELECT 7'};
 	$updated->safe_psql('postgres', 'CREATE DATABASE squatted OWNER tenant');
 	my @tenant = (extra_params => [ '-U', 'tenant' ]);
 	$updated->safe_psql('squatted', "CREATE EXTENSION instance_features VERSION '$current'",
@@ -385,7 +431,8 @@ SKIP:
 		'an update by the one who added a member refuses it');
 	$updated->safe_psql(
 		'squatted',
-		'ALTER EXTENSION instance_features DROP FUNCTION feature_count(feature_stage); DROP FUNCTION feature_count(feature_stage)',
+		'ALTER EXTENSION instance_features DROP FUNCTION feature_count(feature_stage);
+			DROP FUNCTION feature_count(feature_stage)',
 		@tenant);
 	is($sqlstate_of_update->(@tenant), '', 'an update goes through when the member is gone');
 	same_objects($updated, 'squatted', 'fresh_tenant',
@@ -402,7 +449,8 @@ SKIP:
 	$installed->safe_psql('fresh',    'CREATE EXTENSION instance_features');
 	is( $installed->safe_psql(
 			'postgres',
-			q{SELECT count(*) FROM pg_extension_update_paths('instance_features') WHERE path IS NOT NULL AND source ~ '^1\.'}
+			q{SELECT count(*) FROM pg_extension_update_paths('instance_features')
+				WHERE path IS NOT NULL AND source ~ '^1\.'}
 		),
 		'0',
 		'nothing updates from version 1');
@@ -410,7 +458,9 @@ SKIP:
 		split /\n/,
 		$installed->safe_psql(
 			'fresh',
-			q{SELECT version FROM pg_available_extension_versions WHERE name = 'instance_features' AND version <> (SELECT extversion FROM pg_extension WHERE extname = 'instance_features')}
+			q{SELECT version FROM pg_available_extension_versions
+				WHERE name = 'instance_features' AND version <> (SELECT extversion FROM pg_extension
+				WHERE extname = 'instance_features')}
 		))
 	{
 		my $db = "from_$version" =~ tr/./_/r;
@@ -457,10 +507,12 @@ for my $old_bindir (sort glob '/usr/lib/postgresql/*/bin')
 			],
 			"pg_upgrade from $old_major to $new_major");
 		$new->start;
-		is($new->safe_psql('postgres', $contents), $before, "$old_major: pg_upgrade keeps the contents of all tables");
+		is($new->safe_psql('postgres', $contents),
+			$before, "$old_major: pg_upgrade keeps the contents of all tables");
 		is( $new->safe_psql(
 				'postgres',
-				q{SELECT feature_enabled('user_schema', 'a'), (set_instance_features('{"userSchema": false}', 'a')).sequence}
+				q{SELECT feature_enabled('user_schema', 'a'),
+					(set_instance_features('{"userSchema": false}', 'a')).sequence}
 			),
 			't|2',
 			"$old_major: the sequence of an instance goes on after pg_upgrade");
