@@ -307,7 +307,8 @@ my %operations = (
 		2,
 		sub {
 			sprintf q{SELECT count(*) < 0
-					FROM get_instance_features_at(clock_timestamp() - interval '%d ms', %s)}, rand 500, instance();
+					FROM get_instance_features_at(clock_timestamp()
+						- interval '%d ms', %s)}, rand 500, instance();
 		},
 		@gone,
 		'55000'

@@ -22,8 +22,8 @@ $node->safe_psql(
 	SELECT create_instance('acme', 'alice'), create_instance('other', 'landlord');
 	SELECT define_feature('improved_performance', '[]',
 			allowed_values => '["IMPROVED_PERFORMANCE_ORG_BY_ID",
-				"IMPROVED_PERFORMANCE_PROJECT_GRANT", "IMPROVED_PERFORMANCE_PROJECT", "IMPROVED_PERFORMANCE_USER_GRANT",
-				"IMPROVED_PERFORMANCE_ORG_DOMAIN_VERIFIED"]'),
+				"IMPROVED_PERFORMANCE_PROJECT_GRANT", "IMPROVED_PERFORMANCE_PROJECT",
+				"IMPROVED_PERFORMANCE_USER_GRANT", "IMPROVED_PERFORMANCE_ORG_DOMAIN_VERIFIED"]'),
 		define_feature('login_v2', '{"required": false}'),
 		define_feature('debug_oidc_parent_error'), define_feature('permission_check_v2')}
 );

@@ -29,8 +29,8 @@ $node->safe_psql(
 	CREATE TRIGGER refuse AFTER INSERT ON instance_features.setting
 		FOR EACH ROW WHEN (NEW.feature = 'user_schema') EXECUTE FUNCTION refuse()});
 
-my $put = q{SELECT status, body->>'message'
-		FROM feature_service('PUT', '/v2/features/instance', '{"%s": true}')};
+my $put = q{SELECT status, body->>'message' }
+  . q{FROM feature_service('PUT', '/v2/features/instance', '{"%s": true}')};
 
 # Run a query with psql, and get its output, its messages and what it logs.
 sub run

@@ -47,7 +47,7 @@ const tokenAt = (jwksUrl) => ({
   audience: 'features',
 });
 
-test('an identity provider that is away, slow to end or ill is 503, and its address is in the log alone', async (t) => {
+test('an identity provider that is away, slow or ill is 503, named in the log alone', async (t) => {
   const ways = {
     away: 'http://127.0.0.1:1/keys',
     'of another status': await startProvider(t, (_, response) =>
@@ -107,7 +107,7 @@ test('an identity provider that is away, slow to end or ill is 503, and its addr
   }
 });
 
-test('keys are fetched once, again for a new one, and kept while the provider is away', async (t) => {
+test('keys are fetched once, again for a new one, and kept with their provider away', async (t) => {
   const [first, second] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')];
   let keys = [{ ...(await exportJWK(first.publicKey)), kid: '1', alg: 'ES256' }];
   let asked = 0;
@@ -160,11 +160,17 @@ test('what the database says of its own mistakes is in the log alone', async (t)
   const broken = `
     CREATE SCHEMA broken;
     GRANT USAGE ON SCHEMA broken TO PUBLIC;
-    CREATE FUNCTION broken.feature_service(method text, path text, jsonb, OUT status integer, OUT body jsonb) LANGUAGE plpgsql AS $$
+    CREATE FUNCTION broken.feature_service(
+      method text, path text, jsonb, OUT status integer, OUT body jsonb
+    ) LANGUAGE plpgsql AS $$
     BEGIN
-      IF path LIKE '%raise' THEN RAISE 'row (secret, 1)' USING ERRCODE = 'XX001', DETAIL = 'secret detail'; END IF;
+      IF path LIKE '%raise' THEN
+        RAISE 'row (secret, 1)' USING ERRCODE = 'XX001', DETAIL = 'secret detail';
+      END IF;
       status := 500;
-      body := jsonb_build_object('code', 13, 'message', 'row (secret, 2)', 'details', jsonb_build_array(jsonb_build_object('id', split_part(path, '/', 4), 'message', 'secret detail')));
+      body := jsonb_build_object('code', 13, 'message', 'row (secret, 2)', 'details',
+        jsonb_build_array(jsonb_build_object(
+          'id', split_part(path, '/', 4), 'message', 'secret detail')));
       IF path LIKE '%odd' THEN body := '"secret"'; END IF;
     END $$`;
   await query(`DROP SCHEMA IF EXISTS broken CASCADE; ${broken}`);
@@ -444,7 +450,7 @@ test('a backend that stops answering is 504, and the gateway goes on without it'
   );
 });
 
-test('a server that takes connections and says nothing is 504 too', async (t) => {
+test('a server that takes connections and says nothing is 504', async (t) => {
   const silent = net.createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.after(() => silent.close());

@@ -28,7 +28,7 @@ import { createFeatureServiceClient } from '@zitadel/client/v2';
 import { createAccessTokenInterceptor } from '@zitadel/node/dist/api/index.js';
 import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { ImprovedPerformance, Source } from '@zitadel/proto/zitadel/feature/v2/feature_pb.js';
-import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
+import * as v2beta from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
 import { SignJWT, exportSPKI, generateKeyPair } from 'jose';
 import pg from 'pg';
 import { createAdmission } from '../src/admission.js';
@@ -87,7 +87,8 @@ const query = async (sql, values) => (await admin.query(sql, values)).rows;
 
 async function resetAll() {
   await query(
-    "SELECT reset_instance_features('acme'), reset_instance_features('other'), reset_system_features()",
+    `SELECT reset_instance_features('acme'), reset_instance_features('other'),
+       reset_system_features()`,
   );
 }
 
@@ -174,7 +175,8 @@ test('JSON is what feature_service says, byte for byte, with its status', async 
     const answer = await request(method, path, { token: await tokenOf(role) });
     await query('BEGIN');
     await query(
-      "SELECT set_config('role', $1, true), set_config('instance_features.instance_id', 'acme', true)",
+      `SELECT set_config('role', $1, true),
+       set_config('instance_features.instance_id', 'acme', true)`,
       [role],
     );
     const [expected] = await query('SELECT status, body::text FROM feature_service($1, $2)', [
@@ -193,7 +195,7 @@ test('JSON is what feature_service says, byte for byte, with its status', async 
   assert.equal((await request('GET', '/v2beta/features/instance', { token })).status, 404);
 });
 
-test('JSON over HTTP/2, and by curl as the page shows it', async () => {
+test('JSON is answered over HTTP/2, and to curl as the page shows it', async () => {
   const token = await tokenOf('alice');
   const curl = promisify(execFile);
   for (const [version, port] of [
@@ -327,7 +329,7 @@ test('the instance is that of the host', async () => {
   );
 });
 
-test('bad requests', async () => {
+test('a bad request is refused with the status that tells why', async () => {
   const token = await tokenOf('alice');
   const body = async (text) => {
     const answer = await request('PUT', '/v2/features/instance', { token, body: text });
@@ -354,7 +356,8 @@ test('bad requests', async () => {
     })
     .on('error', () => {});
   socket.write(
-    `PUT /v2/features/instance HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nContent-Length: 100\r\n\r\n{`,
+    'PUT /v2/features/instance HTTP/1.1\r\nHost: localhost\r\n' +
+      `Authorization: Bearer ${token}\r\nContent-Length: 100\r\n\r\n{`,
   );
   await once(socket, 'close');
   assert.match(answer, /^HTTP\/1\.1 408 /);
@@ -410,7 +413,7 @@ for (const [name, transport] of Object.entries(transports)) {
   test(`${name}: set, read, reset, and the errors`, async () => {
     await resetAll();
     const client = createFeatureServiceClient(transport(await tokenOf('alice')));
-    const beta = createClientFor(FeatureServiceV2beta)(transport(await tokenOf('alice')));
+    const beta = createClientFor(v2beta.FeatureService)(transport(await tokenOf('alice')));
     const set = await client.setInstanceFeatures({ loginDefaultOrg: true, userSchema: false });
     assert.equal(set.details.resourceOwner, 'acme');
     assert.equal(typeof set.details.sequence, 'bigint');
@@ -520,7 +523,7 @@ for (const [name, transport] of Object.entries(transports)) {
   });
 }
 
-test('gRPC by @zitadel/node', async () => {
+test('a client of @zitadel/node reads and writes features over gRPC', async () => {
   await resetAll();
   const { createChannel, createClientFactory } = await import('nice-grpc');
   const { FeatureServiceDefinition } = await import(
@@ -546,7 +549,7 @@ test('gRPC by @zitadel/node', async () => {
   channel.close();
 });
 
-test('gRPC by @grpc/grpc-js, with google.rpc.Status', async () => {
+test('a client of @grpc/grpc-js gets google.rpc.Status with an error', async () => {
   await resetAll();
   const { SetInstanceFeaturesRequestSchema, SetInstanceFeaturesResponseSchema } = await import(
     '@zitadel/proto/zitadel/feature/v2beta/instance_pb.js'
@@ -589,7 +592,7 @@ test('gRPC by @grpc/grpc-js, with google.rpc.Status', async () => {
   client.close();
 });
 
-test('a hundred clients at once, and no role left over', async (t) => {
+test('a hundred clients at once leave no role to each other', async (t) => {
   // On a slow machine they wait for their turn for longer than others should.
   const patient = {
     ...fileConfig(),
@@ -671,7 +674,9 @@ test('a connection goes back to the pool as the login that it is', async () => {
   const left = async () =>
     (
       await database.pool.query(
-        "SELECT current_user::text AS role, current_setting('instance_features.instance_id') AS instance, current_setting('statement_timeout') AS timeout, pg_backend_pid() AS pid",
+        `SELECT current_user::text AS role,
+           current_setting('instance_features.instance_id') AS instance,
+           current_setting('statement_timeout') AS timeout, pg_backend_pid() AS pid`,
       )
     ).rows[0];
   const fresh = {
@@ -709,7 +714,7 @@ test('a connection goes back to the pool as the login that it is', async () => {
   await database.close();
 });
 
-test('a restart of PostgreSQL under load', async () => {
+test('a restart of PostgreSQL under load is answered with 503 until it is back', async () => {
   const token = await tokenOf('alice');
   let running = true;
   const seen = new Map();
@@ -767,12 +772,13 @@ test('a restart of PostgreSQL under load', async () => {
     0,
   );
   const [{ n }] = await query(
-    "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE application_name = 'instance_features gateway' AND state <> 'idle'",
+    `SELECT count(*)::integer AS n FROM pg_stat_activity
+     WHERE application_name = 'instance_features gateway' AND state <> 'idle'`,
   );
   assert.equal(n, 0, 'no connection is left in a transaction');
 });
 
-test('what waits too long for a lock', async () => {
+test('a request that waits too long for a lock is answered with 503', async () => {
   await query('BEGIN');
   await query(
     'SELECT set_instance_features(\'{"userSchema": true, "loginDefaultOrg": true}\', \'acme\')',
@@ -791,7 +797,7 @@ test('what waits too long for a lock', async () => {
   );
 });
 
-test('logs tell of requests, and nothing that is secret', async () => {
+test('the log tells of requests and of nothing that is secret', async () => {
   for (const path of ['/v2/features/instance', '/v2/features/planet', '/x'])
     await request('GET', path, { token: await tokenOf('alice') });
   const requests = logged.filter(({ message }) => message === 'request');
@@ -896,7 +902,7 @@ test('a configuration is checked', () => {
   );
 });
 
-test('the configuration in the README has the defaults, and is one', async () => {
+test('the configuration in the README is valid and has the defaults', async () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   const shown = JSON.parse(/```json\n(.*?)```/s.exec(readme)[1]);
   const checked = checkConfig(shown);
@@ -941,7 +947,7 @@ test('what the database raises has a status of its own', () => {
   );
 });
 
-test('the program: it starts, answers, finishes what it does, stops', async () => {
+test('the program starts, answers, finishes what it does and stops', async () => {
   const file = join(directory, 'config.json');
   writeFileSync(
     file,
@@ -969,8 +975,10 @@ test('the program: it starts, answers, finishes what it does, stops', async () =
   while (!text.includes('"stopping"')) await once(program.stderr, 'data');
   // A second one does not drop the request either.
   program.kill('SIGTERM');
-  await new Promise((resolve) => {
-    setTimeout(resolve, 200);
+  let looks = 0;
+  await until(async () => {
+    assert.equal((await query('SELECT FROM pg_locks WHERE NOT granted')).length, 1);
+    return ++looks === 20;
   });
   await query('COMMIT');
   assert.equal((await waiting).status, 200);

@@ -54,7 +54,8 @@ test('a host that is none is answered with 400 over HTTP/1.1, on every path', as
       const answer = await sendRaw(
         gateway.port,
         Buffer.from(
-          `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
+          `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n` +
+            'Content-Length: 2\r\nConnection: close\r\n\r\n{}',
           'latin1',
         ),
       );
@@ -106,7 +107,8 @@ test('two Host headers are answered with 400, also if they are alike', async (t)
   for (const second of ['localhost', 'other.example.com']) {
     const answer = await sendRaw(
       gateway.port,
-      `GET ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nHost: ${second}\r\nConnection: close\r\n\r\n`,
+      `GET ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nHost: ${second}\r\n` +
+        'Connection: close\r\n\r\n',
     );
     assert.match(answer, /^HTTP\/1\.1 400 /);
   }

@@ -30,7 +30,7 @@ import {
 
 const rpc = { ':path': SET, 'content-type': 'application/grpc', te: 'trailers' };
 
-test('a call without a token is answered before its body comes, and its stream is closed', async (t) => {
+test('a call without a token is answered before its body comes, its stream closed', async (t) => {
   const gateway = await start(t);
   const session = openSession(t, gateway);
   for (const authorization of ['', 'Bearer abc']) {
@@ -50,7 +50,8 @@ test('a call without a token is answered before its body comes, and its stream i
   }
   const plain = await sendRaw(
     gateway.port,
-    `POST ${SET} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\nContent-Length: 100\r\n\r\n`,
+    `POST ${SET} HTTP/1.1\r\nHost: localhost\r\n` +
+      'Content-Type: application/proto\r\nContent-Length: 100\r\n\r\n',
   );
   assert.match(plain, /^HTTP\/1\.1 401 [^]*connection: close/i);
 });
@@ -87,7 +88,7 @@ test('10,000 calls whose body never ends are not kept', async (t) => {
   assert.equal(program.exitCode ?? program.signalCode, null, log);
 });
 
-test('a peer that has a token cannot keep more streams on a session, or requests, than the limits say', async (t) => {
+test('a peer with a token keeps no more streams or requests than the limits say', async (t) => {
   const gateway = await start(t, {
     limits: { streams: 10, instanceRequests: 3, requestTimeoutMs: 20000 },
   });
@@ -114,7 +115,7 @@ test('a peer that has a token cannot keep more streams on a session, or requests
   await until(() => gateway.counts().requests === 0);
 });
 
-test('all requests together have a bound, answered with 503', async (t) => {
+test('requests past the bound of all together are answered with 503', async (t) => {
   const gateway = await start(t, { limits: { requests: 2, requestTimeoutMs: 20000 } });
   const authorization = `Bearer ${await tokenOf('alice')}`;
   const session = openSession(t, gateway);
@@ -142,7 +143,8 @@ test('a body that does not come is given up, in every protocol', async (t) => {
   for (const path of [SET, JSON_PATH]) {
     const answer = await sendRaw(
       gateway.port,
-      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`,
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n` +
+        'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
     );
     assert.match(answer, path === SET ? /"deadline_exceeded"/ : /^HTTP\/1\.1 408 /);
   }
@@ -202,7 +204,7 @@ test('an answer that is not fetched is given up', async (t) => {
   await until(() => gateway.counts().http2Connections === 0);
 });
 
-test('answers that are pipelined behind another one are not kept when their connection is gone', async (t) => {
+test('answers pipelined behind another are not kept when their connection is gone', async (t) => {
   const gateway = await start(t, { limits: { requestTimeoutMs: 300 } });
   const authorization = `Bearer ${await tokenOf('alice')}`;
   const requests = Array.from(
@@ -212,7 +214,8 @@ test('answers that are pipelined behind another one are not kept when their conn
   for (let i = 1; i <= 20; i++) {
     const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
     socket.write(
-      `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nContent-Length: 0\r\n\r\n${requests}`,
+      `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\n` +
+        `Authorization: ${authorization}\r\nContent-Length: 0\r\n\r\n${requests}`,
     );
     await until(() => gateway.log.filter(({ path }) => path === '/4').length === i);
     socket.destroy();
@@ -317,12 +320,14 @@ test('a body past the limit gets its 413 and is not read on', async (t) => {
   // As announced, and as it comes.
   const announced = await sendRaw(
     gateway.port,
-    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nContent-Length: 20001\r\n\r\n`,
+    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\n` +
+      `Authorization: ${authorization}\r\nContent-Length: 20001\r\n\r\n`,
   );
   assert.match(announced, /^HTTP\/1\.1 413 [^]*connection: close/i);
   const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
   socket.write(
-    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\n` +
+      `Authorization: ${authorization}\r\nTransfer-Encoding: chunked\r\n\r\n`,
   );
   let answer = '';
   socket.on('data', (data) => {
@@ -340,7 +345,8 @@ test('a body past the limit gets its 413 and is not read on', async (t) => {
 test('"Expect: 100-continue" is granted only to who may send a body', async (t) => {
   const gateway = await start(t);
   const head = (authorization, length) =>
-    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nContent-Length: ${length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`;
+    `PUT ${JSON_PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n` +
+    `Content-Length: ${length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`;
   assert.match(await sendRaw(gateway.port, head('Bearer abc', 2)), /^HTTP\/1\.1 401 /);
   assert.match(
     await sendRaw(gateway.port, head(`Bearer ${await tokenOf('alice')}`, 30000)),
@@ -352,7 +358,7 @@ test('"Expect: 100-continue" is granted only to who may send a body', async (t) 
   );
 });
 
-test('a hundred calls at once on one session, with bodies as large as they may be', async (t) => {
+test('a session carries a hundred calls at once with bodies as large as they may be', async (t) => {
   const gateway = await start(t, {
     limits: { requestTimeoutMs: 60000 },
     database: { connectTimeoutMs: 60000, lockTimeoutMs: 60000, statementTimeoutMs: 60000 },

@@ -219,7 +219,10 @@ function http1Case(random, token) {
         'Content-Length',
         random.chance(0.9) ? body.length : random.pick([-1, 'x', 1e9, body.length + 5, '0x10']),
       ]);
-    const head = `${random.pick(METHODS)} ${random.pick(PATHS)} HTTP/${random.chance(0.9) ? '1.1' : random.pick(['1.0', '2.0', '0.9', '9.9'])}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+    const request = `${random.pick(METHODS)} ${random.pick(PATHS)}`;
+    const version = random.chance(0.9) ? '1.1' : random.pick(['1.0', '2.0', '0.9', '9.9']);
+    const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const head = `${request} HTTP/${version}\r\n${lines}\r\n`;
     const sent = chunked
       ? Buffer.concat([
           Buffer.from(`${body.length.toString(16)}\r\n`),
@@ -453,7 +456,8 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
     assert.equal(
       gateway.program.exitCode ?? gateway.program.signalCode,
       null,
-      `the program ended at one of the cases ${[...running].join(', ')} of seed ${seed}:\n${gateway.wrong.join('\n')}`,
+      `the program ended at one of the cases ${[...running].join(', ')} of seed ${seed}:\n` +
+        gateway.wrong.join('\n'),
     );
     assert.deepEqual(gateway.wrong.slice(0, 5), [], 'nothing was an internal error');
     // Most of them say enough to get an answer.
@@ -471,7 +475,8 @@ export async function mutationRun({ seed, first = 0, count, say = () => {} }) {
       async () =>
         (
           await admin.query(
-            "SELECT FROM pg_stat_activity WHERE usename = 'gateway' AND (state <> 'idle' OR xact_start IS NOT NULL)",
+            `SELECT FROM pg_stat_activity
+             WHERE usename = 'gateway' AND (state <> 'idle' OR xact_start IS NOT NULL)`,
           )
         ).rowCount === 0,
     );

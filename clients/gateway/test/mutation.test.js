@@ -3,6 +3,6 @@
 import { test } from 'node:test';
 import { mutationRun } from './mutate.js';
 
-test('500 odd requests, frames and messages leave the program alive and the database clean', async () => {
+test('500 odd requests, frames and messages leave the program and the database well', async () => {
   await mutationRun({ seed: 20240327, count: 500 });
 });

@@ -22,7 +22,7 @@ import {
 const busy =
   "SELECT pid, state, query FROM pg_stat_activity WHERE usename = 'gateway' AND state <> 'idle'";
 
-test('a write that waits for a lock gives up in time: 503 and Retry-After, 14 in gRPC', async (t) => {
+test('a write that waits for a lock too long is 503 with Retry-After, 14 in gRPC', async (t) => {
   const gateway = await start(t, { database: { lockTimeoutMs: 100 } });
   await lockInstance(t);
   const token = await tokenOf('alice');
@@ -45,7 +45,7 @@ test('a write that waits for a lock gives up in time: 503 and Retry-After, 14 in
   assert.equal(grpc.headers['grpc-status'] ?? grpc.trailers['grpc-status'], '14');
 });
 
-test('writers that queue on one instance leave room for the others, and for the health', async (t) => {
+test('writers that queue on one instance leave room for the others and for /healthz', async (t) => {
   const gateway = await start(t, {
     database: { lockTimeoutMs: 20000, statementTimeoutMs: 20000, connectTimeoutMs: 20000 },
   });
@@ -165,7 +165,7 @@ test('who leaves while waiting for a turn takes none', async (t) => {
   assert.equal((await first).status, 200);
 });
 
-test('/healthz needs no database, /readyz tells of it from a result of a second at most', async (t) => {
+test('/healthz needs no database, /readyz tells of it from a second ago at most', async (t) => {
   const gateway = await start(t);
   const query = await connectAdmin(t);
   const connections = async () =>

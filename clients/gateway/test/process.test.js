@@ -49,7 +49,7 @@ async function startProgram(t, sections, options = []) {
   return { program, port, http2Port, lines };
 }
 
-test('a token without issuer or audience in the configuration is warned of at the start', async (t) => {
+test('a configuration without issuer or audience of tokens warns at the start', async (t) => {
   const token = { publicKeyFile: 'key.pem', algorithms: ['ES256'] };
   const warnings = async (more) =>
     (await start(t, { token: { ...token, ...more } })).log
@@ -163,7 +163,7 @@ test('requests under way are finished, however many SIGTERM come', async (t) => 
   assert.deepEqual(await once(program, 'exit'), [0, null]);
 });
 
-test('a request that does not end does not keep the program for longer than it should', async (t) => {
+test('a request that does not end keeps the program no longer than it should', async (t) => {
   const { program, ...gateway } = await startProgram(t, {
     database: { lockTimeoutMs: 60000, statementTimeoutMs: 60000 },
     limits: { shutdownMs: 300 },
@@ -184,9 +184,10 @@ test('a request that does not end does not keep the program for longer than it s
   );
 });
 
-test('what is thrown in a listener, and a log that nobody reads, do not end the program', async (t) => {
+test('neither an error in a listener nor a log that nobody reads ends the program', async (t) => {
   const thrower =
-    'data:text/javascript,process.on("SIGUSR2", () => { throw new Error("thrown in a listener"); })';
+    'data:text/javascript,' +
+    'process.on("SIGUSR2", () => { throw new Error("thrown in a listener"); })';
   const { program, ...gateway } = await startProgram(t, {}, ['--import', thrower]);
   program.kill('SIGUSR2');
   await until(() =>

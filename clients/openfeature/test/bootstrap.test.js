@@ -37,21 +37,21 @@ afterEach(async () => {
 });
 after(disconnectAdmin);
 
-test('what export_features() gave answers with reason STALE until the database is reached', async () => {
+test('an exported document answers with reason STALE until the database is reached', async () => {
   await set('booted', { maxUsers: 2, userSchema: true, theme: { color: 'red' } });
   await set('other booted', { maxUsers: 3 });
   const bootstrap = await value('SELECT export_features()');
   await query("SELECT drop_instance('other booted')");
   await set('booted', { maxUsers: 4 });
   network.mode = 'swallow';
-  const started = performance.now();
+  const { connections } = network;
   const { client, error, events } = await open({
     instanceId: 'booted',
     bootstrap,
     connection: network.options({ connectionTimeoutMillis: 500 }),
   });
   assert.equal(error, undefined, 'it is able to answer');
-  assert.ok(performance.now() - started < 3000, 'soon');
+  assert.ok(network.connections - connections <= 2, 'it does not wait for further attempts');
   await until(() => client.providerStatus === ProviderStatus.STALE, 'STALE');
   assert.deepEqual(await client.getNumberDetails('max_users', 0), {
     flagKey: 'max_users',
@@ -121,7 +121,7 @@ test('a database that is there is asked before the document', async () => {
   assert.equal(seen(events, ProviderEvents.Stale).length, 0);
 });
 
-test('definitions, keys and levels in a document, also from a file', async () => {
+test('a document, also from a file, has definitions, keys and levels', async () => {
   const document = {
     features: {
       beta_search: { default: 'no', jsonName: 'searchBeta' },

@@ -88,7 +88,8 @@ test('loads that a lock holds up are repeated until it is gone', async () => {
   });
   await query('BEGIN');
   await query(
-    'LOCK TABLE instance_features.setting, instance_features.scope, instance_features.feature IN ACCESS EXCLUSIVE MODE',
+    `LOCK TABLE instance_features.setting, instance_features.scope, instance_features.feature
+     IN ACCESS EXCLUSIVE MODE`,
   );
   await set('far', { maxUsers: 4 });
   // A new session has nothing in its cache.
@@ -105,7 +106,7 @@ test('loads that a lock holds up are repeated until it is gone', async () => {
   await answers(client, 5, 'STATIC', 5000);
 });
 
-test('an instance that is dropped is answered for no more, nor by its values when it is created again', async () => {
+test('a dropped instance is not answered for, nor has it old values when made again', async () => {
   await createInstances('near');
   await set('near', { maxUsers: 6 });
   const { client, events } = await follow({ instanceId: 'near', heartbeatMs: 200 });
@@ -148,7 +149,7 @@ test('a network that swallows everything is told of, and the truth is back after
   await until(() => client.providerStatus === ProviderStatus.READY, 'READY');
 });
 
-test('by default STALE is told within 30 seconds, and the truth is back 5 after the network', async () => {
+test('STALE is told within 30 seconds by default, the truth 5 after the network', async () => {
   const { client } = await follow();
   network.mode = 'swallow';
   await set('far', { maxUsers: 3 });
@@ -176,7 +177,8 @@ test('changes without a notification are seen at the next heartbeat', async () =
   await query('RESET instance_features.notify');
   await answers(client, 3, 'STATIC', 2000);
   await query(
-    "UPDATE instance_features.setting SET value = '4' WHERE level = 'instance' AND scope_id = 'far'",
+    `UPDATE instance_features.setting SET value = '4'
+     WHERE level = 'instance' AND scope_id = 'far'`,
   );
   await answers(client, 4, 'STATIC', 2000);
   await query(
@@ -205,8 +207,11 @@ test('what a logical subscriber applies is seen at the next heartbeat', async ()
   await psql("SELECT create_instance('far'), define_feature('max_users', '1')");
   await query('CREATE PUBLICATION settings FOR TABLE instance_features.setting');
   await query("SELECT pg_create_logical_replication_slot('settings', 'pgoutput')");
+  const { PGHOST, PGPORT, ADMIN_USER } = process.env;
   await psql(
-    `CREATE SUBSCRIPTION settings CONNECTION 'dbname=postgres host=${process.env.PGHOST} port=${process.env.PGPORT} user=${process.env.ADMIN_USER}' PUBLICATION settings WITH (create_slot = false, copy_data = false)`,
+    `CREATE SUBSCRIPTION settings
+     CONNECTION 'dbname=postgres host=${PGHOST} port=${PGPORT} user=${ADMIN_USER}'
+     PUBLICATION settings WITH (create_slot = false, copy_data = false)`,
   );
   try {
     const { client } = await follow({
@@ -268,7 +273,7 @@ test('connections that end after each success are made less and less often', asy
   );
 });
 
-test('closing while it connects leaves no connection', async () => {
+test('closing a provider while it connects leaves no connection', async () => {
   const application_name = 'closed early';
   const connection = network.options({ application_name });
   // At any moment of it.
@@ -302,7 +307,7 @@ test('closing while it connects leaves no connection', async () => {
   assert.deepEqual(
     [network.connections, await sessions(application_name)],
     [connections + 1, 1],
-    'and none comes back',
+    'no closed connection comes back',
   );
 });
 

@@ -76,7 +76,7 @@ test('no payload crashes the application or keeps changes from it', async () => 
   }
 });
 
-test('notifications in a flood are answered by few loads, and the last change is seen', async () => {
+test('a flood of notifications is answered by few loads, and the last change is seen', async () => {
   const pauseMs = 100;
   const { client } = await follow({ pauseMs });
   const before = network.count(LOAD);
@@ -89,7 +89,7 @@ test('notifications in a flood are answered by few loads, and the last change is
   assert.ok(loads >= 1 && loads <= most, `${loads} loads, not more than ${most}`);
 });
 
-test('a notification about another instance loads nothing, and one of a lower level its instance', async () => {
+test('a notification loads the instance that it is about, or above it, and no other', async () => {
   await follow();
   const loads = network.count(LOAD);
   let expected = loads;
@@ -112,7 +112,8 @@ test('a notification about another instance loads nothing, and one of a lower le
   for (const payload of [
     '{"level": "instance", "resourceOwner": "told"}',
     '{"level": "organization", "instance": "told", "resourceOwner": "o"}',
-    '{"level": "user", "instance": "told", "sequence": 3, "changeDate": "2024-01-01T00:00:00Z", "features": ["a"]}',
+    '{"level": "user", "instance": "told", "sequence": 3, ' +
+      '"changeDate": "2024-01-01T00:00:00Z", "features": ["a"]}',
     '{"level": "system", "resourceOwner": "SYSTEM"}',
     '{"level": "galaxy"}',
   ]) {

@@ -36,12 +36,11 @@ function compile(sources) {
       ? ts.createSourceFile(file, files.get(file), ...rest)
       : getSourceFile.call(host, file, ...rest);
   const program = ts.createProgram([...files.keys()], options, host);
-  return ts
-    .getPreEmitDiagnostics(program)
-    .map(
-      ({ file, start, messageText }) =>
-        `${file?.fileName.split('/').pop()}:${file === undefined ? '' : file.getLineAndCharacterOfPosition(start).line + 1}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
-    );
+  return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
+    const line = file === undefined ? '' : file.getLineAndCharacterOfPosition(start).line + 1;
+    const text = ts.flattenDiagnosticMessageText(messageText, ' ');
+    return `${file?.fileName.split('/').pop()}:${line}: ${text}`;
+  });
 }
 
 test('the types fit the SDK and what an application writes, and nothing else', () => {
@@ -51,17 +50,26 @@ test('the types fit the SDK and what an application writes, and nothing else', (
       'checked.ts': read('index.d.ts'),
       'application.ts': `
       import { OpenFeature } from '@openfeature/server-sdk';
-      import { InstanceFeaturesProvider, type InstanceFeaturesContext, type InstanceFeaturesFlagMetadata, type InstanceFeaturesProviderOptions } from '${manifest.name}';
+      import {
+        InstanceFeaturesProvider, type InstanceFeaturesContext,
+        type InstanceFeaturesFlagMetadata, type InstanceFeaturesProviderOptions,
+      } from '${manifest.name}';
       const options: InstanceFeaturesProviderOptions = {
-        instanceId: null, schema: 'features', heartbeatMs: 1, timeoutMs: 1, pollMs: 1, pauseMs: 0, maxInstances: 1,
-        connection: { host: 'db', password: async () => 'secret', ssl: { ca: 'x' }, keepAlive: true },
-        bootstrap: { system: { userSchema: true }, instances: { acme: { theme: { color: ['red'] } } } },
+        instanceId: null, schema: 'features', heartbeatMs: 1, timeoutMs: 1, pollMs: 1, pauseMs: 0,
+        maxInstances: 1,
+        connection: {
+          host: 'db', password: async () => 'secret', ssl: { ca: 'x' }, keepAlive: true,
+        },
+        bootstrap: {
+          system: { userSchema: true }, instances: { acme: { theme: { color: ['red'] } } },
+        },
       };
       await OpenFeature.setProviderAndWait(new InstanceFeaturesProvider(options));
       new InstanceFeaturesProvider({ bootstrap: new URL('file:///features.json') });
       new InstanceFeaturesProvider();
       const context: InstanceFeaturesContext = { instanceId: 'acme', targetingKey: 'somebody' };
-      const details = await OpenFeature.getClient().getBooleanDetails('user_schema', false, context);
+      const client = OpenFeature.getClient();
+      const details = await client.getBooleanDetails('user_schema', false, context);
       const metadata = details.flagMetadata as InstanceFeaturesFlagMetadata;
       const version: string = metadata.version;
       const sequence: number | undefined = metadata.sequence;
@@ -76,7 +84,8 @@ test('the types fit the SDK and what an application writes, and nothing else', (
     'new InstanceFeaturesProvider().resolve',
   ];
   const found = compile({
-    'wrong.ts': `import { InstanceFeaturesProvider } from '${manifest.name}';\n${wrong.join(';\n')};`,
+    'wrong.ts':
+      `import { InstanceFeaturesProvider } from '${manifest.name}';\n` + `${wrong.join(';\n')};`,
   });
   assert.deepEqual(
     found.map((message) => message.split(':')[1]),

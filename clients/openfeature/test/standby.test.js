@@ -52,7 +52,8 @@ before(async () => {
   );
   appendFileSync(
     join(data, 'postgresql.conf'),
-    `\nport = 5432\nlisten_addresses = ''\nunix_socket_directories = '${directory}'\nhot_standby = on\n`,
+    `\nport = 5432\nlisten_addresses = ''\nhot_standby = on\n` +
+      `unix_socket_directories = '${directory}'\n`,
   );
   await run('pg_ctl', '-D', data, '-w', '-s', '-l', join(directory, 'log'), 'start');
   network = await new Network(join(directory, '.s.PGSQL.5432')).start();
@@ -82,7 +83,7 @@ async function replay() {
   await standby.end();
 }
 
-test('it starts on a standby and sees each change within a second or so', async () => {
+test('a provider starts on a standby and sees each change within a second or so', async () => {
   await set(TENANTS[0], { maxUsers: 2 });
   await replay();
   const { client, error, events } = await open({
@@ -135,7 +136,7 @@ test('on a standby one query asks for all instances', async () => {
   );
 });
 
-test('after the promotion of a standby it listens, over the same connection', async () => {
+test('a provider listens after its standby was promoted, over the same connection', async () => {
   await set(TENANTS[1], { maxUsers: 2 });
   await replay();
   const { client, events } = await open({

@@ -185,7 +185,9 @@ export async function createFaultySchema(name) {
     DROP SCHEMA IF EXISTS ${name} CASCADE;
     CREATE SCHEMA ${name};
     GRANT USAGE ON SCHEMA ${name} TO PUBLIC;
-    CREATE TABLE ${name}.fault (instance_id text, sleep float8, late float8, sqlstate text, odd jsonb);
+    CREATE TABLE ${name}.fault (
+      instance_id text, sleep float8, late float8, sqlstate text, odd jsonb
+    );
     GRANT SELECT ON ${name}.fault TO PUBLIC;
     CREATE FUNCTION ${name}.get_instance_features(inheritance boolean, instance_id text)
     RETURNS TABLE (feature text, value jsonb, source feature_source, sequence bigint)
@@ -199,9 +201,11 @@ export async function createFaultySchema(name) {
         IF f.sqlstate IS NOT NULL THEN
           RAISE 'as demanded' USING ERRCODE = f.sqlstate;
         END IF;
-        RETURN QUERY SELECT 'odd', f.odd, 'instance'::feature_source, 1::bigint WHERE f.odd IS NOT NULL;
+        RETURN QUERY SELECT 'odd', f.odd, 'instance'::feature_source, 1::bigint
+          WHERE f.odd IS NOT NULL;
       END LOOP;
-      RETURN QUERY SELECT s.feature, s.value, s.source::text::feature_source, s.sequence FROM public.get_instance_features($1, $2) s;
+      RETURN QUERY SELECT s.feature, s.value, s.source::text::feature_source, s.sequence
+        FROM public.get_instance_features($1, $2) s;
       PERFORM pg_sleep(late) FROM ${name}.fault WHERE fault.instance_id = $2;
     END $$`);
 }

@@ -114,7 +114,7 @@ test('a change that comes while its instance is first loaded is not missed', asy
   await set(TENANTS[5], { maxUsers: 105 });
 });
 
-test('no more instances are in memory than allowed, those used last and the default one', async () => {
+test('no more instances are in memory than allowed, the latest and the default one', async () => {
   const { client } = await open({
     instanceId: TENANTS[0],
     maxInstances: 5,
@@ -200,7 +200,7 @@ test('an instance that is dropped is answered for no more, while others are', as
   await query("SELECT drop_instance('short-lived')");
 });
 
-test('an instance that cannot be read is no matter of the others', async () => {
+test('an instance that cannot be read does not disturb the others', async () => {
   await createFaultySchema('partly');
   const { client } = await open({ instanceId: TENANTS[0], schema: 'partly', heartbeatMs: 200 });
   for (const tenant of TENANTS) await users(client, tenant);
@@ -226,7 +226,7 @@ test('an instance that cannot be read is no matter of the others', async () => {
   await set(TENANTS[4], { maxUsers: 104 });
 });
 
-test('an id that can be none is never another instance, and a bad option an error', async () => {
+test('an impossible id is never another instance, and a bad option is an error', async () => {
   const { client } = await open({ instanceId: TENANTS[0] });
   for (const instanceId of [
     '',
