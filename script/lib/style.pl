@@ -117,7 +117,7 @@ sub look_at_test_names
 	{
 		my ($test, $sentence) = ("$name: test $1:", $2 // '');
 		fault("$test it has fewer than three words") if (() = $sentence =~ /\S+/g) < 3;
-		fault("$test it begins with \"$1\"") if $sentence =~ /^($joining)\b/i;
+		fault("$test it begins with \"$1\"")         if $sentence =~ /^($joining)\b/i;
 	}
 }
 

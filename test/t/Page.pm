@@ -22,7 +22,8 @@ sub examples
 {
 	my ($text) = @_;
 	my ($heading, @examples) = ('');
-	while ($text =~ /^#+ ([^\n]*)\n|^```(sql|sh)\n(.*?)^```\n(?:```text\n(.*?)^```\n)?|^```.*?^```$/gms)
+	while ($text =~
+		/^#+ ([^\n]*)\n|^```(sql|sh)\n(.*?)^```\n(?:```text\n(.*?)^```\n)?|^```.*?^```$/gms)
 	{
 		if (defined $1)
 		{
@@ -41,12 +42,12 @@ sub examples
 sub normalize
 {
 	my ($text) = @_;
-	$text =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d/TIME/g;
-	$text =~ s/-{2,}/--/g;
-	$text =~ s/ +/ /g;
-	$text =~ s/ ?\+?$//gm;
-	$text =~ s/^ //gm;
-	$text =~ s/\n+/\n/g;
+	$text        =~ s/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d/TIME/g;
+	$text        =~ s/-{2,}/--/g;
+	$text        =~ s/ +/ /g;
+	$text        =~ s/ ?\+?$//gm;
+	$text        =~ s/^ //gm;
+	$text        =~ s/\n+/\n/g;
 	return $text =~ s/\A\s+|\s+\z//gr;
 }
 

@@ -487,16 +487,34 @@ is($source->safe_psql('failed', 'SELECT * FROM check_instance_features()'),
 
 # What SECURITY.md does not promise.
 $source->safe_psql('postgres', 'CREATE DATABASE schemas OWNER dbo');
-$source->safe_psql('schemas', 'CREATE SCHEMA theirs AUTHORIZATION alice; CREATE EXTENSION instance_features SCHEMA theirs');
-is(outcome($source, 'schemas', 'alice', 'DROP EXTENSION instance_features'), '42501', 'the owner of the target schema may not drop the extension by itself');
-is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs'), '2BP01', 'the owner of the target schema may not drop the schema without CASCADE');
-is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs CASCADE'), '', 'the owner of the target schema may drop it with CASCADE');
-is($source->safe_psql('schemas', q{SELECT count(*) FROM pg_namespace WHERE nspname IN ('theirs', 'instance_features')}), '0', 'the extension and its tables go with the target schema');
+$source->safe_psql('schemas',
+	'CREATE SCHEMA theirs AUTHORIZATION alice; CREATE EXTENSION instance_features SCHEMA theirs');
+is(outcome($source, 'schemas', 'alice', 'DROP EXTENSION instance_features'),
+	'42501', 'the owner of the target schema may not drop the extension by itself');
+is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs'),
+	'2BP01', 'the owner of the target schema may not drop the schema without CASCADE');
+is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs CASCADE'),
+	'', 'the owner of the target schema may drop it with CASCADE');
+is( $source->safe_psql(
+		'schemas',
+		q{SELECT count(*) FROM pg_namespace WHERE nspname IN ('theirs', 'instance_features')}),
+	'0',
+	'the extension and its tables go with the target schema');
 $source->safe_psql('schemas', 'DROP EXTENSION plpgsql');
-is(outcome($source, 'schemas', $superuser, 'CREATE EXTENSION instance_features'), '42704', 'CREATE EXTENSION needs plpgsql');
-$source->safe_psql('schemas', 'CREATE EXTENSION plpgsql; CREATE EXTENSION instance_features; DROP EXTENSION plpgsql');
-is(outcome($source, 'schemas', 'dbo', q{SELECT (set_instance_features('{"userSchema": true}')).sequence, feature_enabled('user_schema')}), '1|t', 'the extension works without plpgsql once it is created');
-is($source->safe_psql('schemas', 'SELECT count(*) FROM check_instance_features()'), '0', 'the extension is consistent without plpgsql');
+is(outcome($source, 'schemas', $superuser, 'CREATE EXTENSION instance_features'),
+	'42704', 'CREATE EXTENSION needs plpgsql');
+$source->safe_psql('schemas',
+	'CREATE EXTENSION plpgsql; CREATE EXTENSION instance_features; DROP EXTENSION plpgsql');
+is( outcome(
+		$source,
+		'schemas',
+		'dbo',
+		q{SELECT (set_instance_features('{"userSchema": true}')).sequence, feature_enabled('user_schema')}
+	),
+	'1|t',
+	'the extension works without plpgsql once it is created');
+is($source->safe_psql('schemas', 'SELECT count(*) FROM check_instance_features()'),
+	'0', 'the extension is consistent without plpgsql');
 
 $target->stop;
 $source->stop;

@@ -79,7 +79,11 @@ export function createAdmission({ limits, database }) {
           reject(error);
         };
         const onAbort = () => leave(callerGone());
-        const timer = setTimeout(() => leave(line.inUse >= limits.instanceConnections ? instanceOverloaded() : overloaded()), database.connectTimeoutMs);
+        const timer = setTimeout(
+          () =>
+            leave(line.inUse >= limits.instanceConnections ? instanceOverloaded() : overloaded()),
+          database.connectTimeoutMs,
+        );
         waiting++;
         if (signal?.aborted) {
           onAbort();

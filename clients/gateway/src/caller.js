@@ -9,9 +9,11 @@ import { keysUnavailable, roleDenied, unauthenticated, unknownHost } from './sta
 async function readKey(token) {
   if (token.jwksUrl) return createRemoteKeys(token.jwksUrl);
   if (token.jwksFile) return createLocalJWKSet(JSON.parse(await readFile(token.jwksFile, 'utf8')));
-  if (token.publicKeyFile) return importSPKI(await readFile(token.publicKeyFile, 'utf8'), token.algorithms[0]);
+  if (token.publicKeyFile)
+    return importSPKI(await readFile(token.publicKeyFile, 'utf8'), token.algorithms[0]);
   const secret = (await readFile(token.secretFile, 'utf8')).trim();
-  if (Buffer.byteLength(secret) < 32) throw new Error('configuration: the secret in "token.secretFile" must have at least 32 bytes');
+  if (Buffer.byteLength(secret) < 32)
+    throw new Error('configuration: the secret in "token.secretFile" must have at least 32 bytes');
   return new TextEncoder().encode(secret);
 }
 
@@ -21,7 +23,12 @@ async function readKey(token) {
  */
 export async function createIdentifier(config) {
   const key = await readKey(config.token);
-  const options = { algorithms: config.token.algorithms, issuer: config.token.issuer, audience: config.token.audience, requiredClaims: ['exp'] };
+  const options = {
+    algorithms: config.token.algorithms,
+    issuer: config.token.issuer,
+    audience: config.token.audience,
+    requiredClaims: ['exp'],
+  };
 
   async function verify(token) {
     try {
@@ -29,7 +36,9 @@ export async function createIdentifier(config) {
     } catch (error) {
       if (error instanceof KeysUnavailable) throw keysUnavailable().because(error);
       // What a library says that did not mean to speak to a caller, it is not told.
-      throw unauthenticated(error instanceof errors.JOSEError ? error.message : 'The token cannot be verified.').because(error);
+      throw unauthenticated(
+        error instanceof errors.JOSEError ? error.message : 'The token cannot be verified.',
+      ).because(error);
     }
   }
 
@@ -39,7 +48,8 @@ export async function createIdentifier(config) {
     const claims = await verify(bearer[1]);
     const { roleClaim } = config.token;
     const name = Object.hasOwn(claims, roleClaim) ? claims[roleClaim] : undefined;
-    if (typeof name !== 'string' || name === '') throw unauthenticated(`The token has no claim "${roleClaim}".`);
+    if (typeof name !== 'string' || name === '')
+      throw unauthenticated(`The token has no claim "${roleClaim}".`);
     // To PostgreSQL, "none" is no role but the login's own rights.
     if (name.toLowerCase() === 'none' || name.includes('\0')) throw roleDenied(name);
     return name;
@@ -51,5 +61,8 @@ export async function createIdentifier(config) {
     return found;
   }
 
-  return async ({ authorization, host }) => ({ role: await role(authorization), instance: instance(host) });
+  return async ({ authorization, host }) => ({
+    role: await role(authorization),
+    instance: instance(host),
+  });
 }

@@ -7,7 +7,13 @@ import { parseHost } from './host.js';
 
 const defaults = {
   listen: { host: '127.0.0.1', port: 8080, http2Port: 8081 },
-  database: { schema: 'public', poolSize: 10, connectTimeoutMs: 5000, statementTimeoutMs: 5000, lockTimeoutMs: 1000 },
+  database: {
+    schema: 'public',
+    poolSize: 10,
+    connectTimeoutMs: 5000,
+    statementTimeoutMs: 5000,
+    lockTimeoutMs: 1000,
+  },
   hosts: {},
   token: { algorithms: ['RS256', 'ES256', 'EdDSA'], roleClaim: 'role' },
   limits: {
@@ -25,13 +31,34 @@ const defaults = {
 const optional = {
   listen: {},
   database: { connectionString: 'string' },
-  token: { jwksFile: 'string', jwksUrl: 'string', publicKeyFile: 'string', secretFile: 'string', issuer: 'string', audience: 'string' },
+  token: {
+    jwksFile: 'string',
+    jwksUrl: 'string',
+    publicKeyFile: 'string',
+    secretFile: 'string',
+    issuer: 'string',
+    audience: 'string',
+  },
   limits: { instanceConnections: 'number' },
 };
 
 const keySources = ['jwksFile', 'jwksUrl', 'publicKeyFile', 'secretFile'];
 
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'HS256', 'HS384', 'HS512'];
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'HS256',
+  'HS384',
+  'HS512',
+];
 
 /** The longest time that a timer takes. */
 const MAX_NUMBER = 2 ** 31 - 1;
@@ -41,13 +68,15 @@ function fail(message) {
 }
 
 function checkObject(value, name) {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) fail(`${name} must be an object`);
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    fail(`${name} must be an object`);
 }
 
 function checkNumber(value, key) {
   // Port 0 is any that is free.
   const [least, most] = /port$/i.test(key) ? [0, 65535] : [1, MAX_NUMBER];
-  if (!Number.isInteger(value) || value < least || value > most) fail(`"${key}" must be a whole number from ${least} to ${most}`);
+  if (!Number.isInteger(value) || value < least || value > most)
+    fail(`"${key}" must be a whole number from ${least} to ${most}`);
 }
 
 // One section of the file over its defaults: nothing unknown, nothing of another type.
@@ -55,11 +84,15 @@ function section(given, name) {
   checkObject(given, `"${name}"`);
   for (const [key, value] of Object.entries(given)) {
     const isList = Object.hasOwn(defaults[name], key) && Array.isArray(defaults[name][key]);
-    const expected = Object.hasOwn(defaults[name], key) ? typeof defaults[name][key] : Object.hasOwn(optional[name], key) && optional[name][key];
+    const expected = Object.hasOwn(defaults[name], key)
+      ? typeof defaults[name][key]
+      : Object.hasOwn(optional[name], key) && optional[name][key];
     if (!expected) fail(`unknown field "${name}.${key}"`);
-    if (typeof value !== expected || Array.isArray(value) !== isList) fail(`"${name}.${key}" must be of type ${isList ? 'array' : expected}`);
+    if (typeof value !== expected || Array.isArray(value) !== isList)
+      fail(`"${name}.${key}" must be of type ${isList ? 'array' : expected}`);
     if (expected === 'number') checkNumber(value, `${name}.${key}`);
-    if (expected === 'string' && (value === '' || value.includes('\0'))) fail(`"${name}.${key}" must not be empty`);
+    if (expected === 'string' && (value === '' || value.includes('\0')))
+      fail(`"${name}.${key}" must not be empty`);
   }
   return { ...defaults[name], ...given };
 }
@@ -68,7 +101,13 @@ function checkHosts(given) {
   checkObject(given, '"hosts"');
   const hosts = new Map();
   for (const [host, instance] of Object.entries(given)) {
-    if (typeof instance !== 'string' || instance === '' || instance.includes('\0') || Buffer.byteLength(instance) > 200) fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
+    if (
+      typeof instance !== 'string' ||
+      instance === '' ||
+      instance.includes('\0') ||
+      Buffer.byteLength(instance) > 200
+    )
+      fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
     const parsed = parseHost(host);
     if (!parsed) fail(`"hosts.${host}" must be named by a host, with or without a port`);
     if (hosts.has(parsed.authority)) fail(`"hosts" has "${parsed.authority}" more than once`);
@@ -82,10 +121,17 @@ function checkToken(token, given, directory) {
   const sources = keySources.filter((key) => Object.hasOwn(token, key));
   if (sources.length !== 1) fail(`"token" must have one of ${keySources.join(', ')}`);
   const [source] = sources;
-  if (token.algorithms.length === 0 || !token.algorithms.every((algorithm) => ALGORITHMS.includes(algorithm))) fail(`"token.algorithms" must name algorithms out of ${ALGORITHMS.join(', ')}`);
+  if (
+    token.algorithms.length === 0 ||
+    !token.algorithms.every((algorithm) => ALGORITHMS.includes(algorithm))
+  )
+    fail(`"token.algorithms" must name algorithms out of ${ALGORITHMS.join(', ')}`);
   if (source === 'secretFile' && !Object.hasOwn(given, 'algorithms')) token.algorithms = ['HS256'];
   // A public key must never be taken for a shared secret.
-  if (token.algorithms.some((algorithm) => algorithm.startsWith('HS') !== (source === 'secretFile'))) fail(`"token.algorithms" do not go with "token.${source}"`);
+  if (
+    token.algorithms.some((algorithm) => algorithm.startsWith('HS') !== (source === 'secretFile'))
+  )
+    fail(`"token.algorithms" do not go with "token.${source}"`);
   if (source === 'jwksUrl') {
     let protocol;
     try {
@@ -93,7 +139,8 @@ function checkToken(token, given, directory) {
     } catch {
       // As good as one of another scheme.
     }
-    if (protocol !== 'https:' && protocol !== 'http:') fail('"token.jwksUrl" must be a URL of http or https');
+    if (protocol !== 'https:' && protocol !== 'http:')
+      fail('"token.jwksUrl" must be a URL of http or https');
   } else {
     token[source] = resolve(directory, token[source]);
   }
@@ -108,13 +155,16 @@ export function checkConfig(given, directory = '.') {
   for (const key of Object.keys(given)) {
     if (!Object.hasOwn(defaults, key)) fail(`unknown field "${key}"`);
   }
-  const config = Object.fromEntries(Object.keys(optional).map((name) => [name, section(given[name] ?? {}, name)]));
+  const config = Object.fromEntries(
+    Object.keys(optional).map((name) => [name, section(given[name] ?? {}, name)]),
+  );
   config.hosts = checkHosts(given.hosts ?? {});
   checkToken(config.token, given.token ?? {}, directory);
   const { limits, database } = config;
   // Half of the connections, so that one instance leaves room for the others.
   limits.instanceConnections ??= Math.ceil(database.poolSize / 2);
-  if (limits.instanceConnections > database.poolSize) fail('"limits.instanceConnections" must not be more than "database.poolSize"');
+  if (limits.instanceConnections > database.poolSize)
+    fail('"limits.instanceConnections" must not be more than "database.poolSize"');
   return config;
 }
 
@@ -122,7 +172,10 @@ export function checkConfig(given, directory = '.') {
 export function configWarnings({ token }) {
   return ['issuer', 'audience']
     .filter((key) => !Object.hasOwn(token, key))
-    .map((key) => `"token.${key}" is not set: a token that the same key signed for any other ${key} is accepted`);
+    .map(
+      (key) =>
+        `"token.${key}" is not set: a token that the same key signed for any other ${key} is accepted`,
+    );
 }
 
 export function readConfig(file) {

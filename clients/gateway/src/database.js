@@ -4,7 +4,16 @@
 
 import net from 'node:net';
 import pg from 'pg';
-import { ServiceError, callerGone, databaseAway, databaseError, databaseSlow, internalError, isSqlstate, roleDenied } from './status.js';
+import {
+  ServiceError,
+  callerGone,
+  databaseAway,
+  databaseError,
+  databaseSlow,
+  internalError,
+  isSqlstate,
+  roleDenied,
+} from './status.js';
 
 /** How much later than the server's own time-out we give up on the server. */
 const GRACE_MS = 2000;
@@ -24,12 +33,16 @@ function cancelQuery(client) {
       resolve();
       return;
     }
-    const socket = host.startsWith('/') ? net.connect(`${host}/.s.PGSQL.${port}`) : net.connect(port, host);
+    const socket = host.startsWith('/')
+      ? net.connect(`${host}/.s.PGSQL.${port}`)
+      : net.connect(port, host);
     socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
     socket.on('error', () => {});
     socket.on('close', resolve);
     const message = Buffer.alloc(16);
-    [16, CANCEL_REQUEST_CODE, processID, secretKey].forEach((value, i) => message.writeInt32BE(value, 4 * i));
+    [16, CANCEL_REQUEST_CODE, processID, secretKey].forEach((value, i) =>
+      message.writeInt32BE(value, 4 * i),
+    );
     socket.on('connect', () => socket.write(message));
     // The server closes when the signal is sent.
     socket.resume();
@@ -42,13 +55,25 @@ export function createDatabase({ database }, log, admission) {
     application_name: 'instance_features gateway',
     keepAlive: true,
   };
-  const pool = new pg.Pool({ ...settings, max: database.poolSize, connectionTimeoutMillis: database.connectTimeoutMs });
+  const pool = new pg.Pool({
+    ...settings,
+    max: database.poolSize,
+    connectionTimeoutMillis: database.connectTimeoutMs,
+  });
   // Not the pool's, so that it tells of the database, not of how much there is to do.
-  const probe = new pg.Pool({ ...settings, max: 1, connectionTimeoutMillis: PROBE_TIMEOUT_MS, query_timeout: PROBE_TIMEOUT_MS });
+  const probe = new pg.Pool({
+    ...settings,
+    max: 1,
+    connectionTimeoutMillis: PROBE_TIMEOUT_MS,
+    query_timeout: PROBE_TIMEOUT_MS,
+  });
   const call = `SELECT status, body::text AS body FROM ${pg.escapeIdentifier(database.schema)}.feature_service($1, $2, $3::jsonb)`;
 
   // An idle connection that breaks is replaced; nobody waits for it.
-  for (const connections of [pool, probe]) connections.on('error', (error) => log('warning', 'idle connection lost', { error: error.message }));
+  for (const connections of [pool, probe])
+    connections.on('error', (error) =>
+      log('warning', 'idle connection lost', { error: error.message }),
+    );
 
   async function connect() {
     try {
@@ -87,10 +112,17 @@ export function createDatabase({ database }, log, admission) {
     if (status < 500) return { status, body };
     let cause;
     try {
-      const { message, details: [{ id, message: detail }] } = JSON.parse(body);
-      cause = Object.assign(new Error(detail === message ? message : `${message} (${detail})`), { code: id });
+      const {
+        message,
+        details: [{ id, message: detail }],
+      } = JSON.parse(body);
+      cause = Object.assign(new Error(detail === message ? message : `${message} (${detail})`), {
+        code: id,
+      });
     } catch {
-      cause = Object.assign(new Error(`feature_service answered with status ${status}`), { code: 'XX000' });
+      cause = Object.assign(new Error(`feature_service answered with status ${status}`), {
+        code: 'XX000',
+      });
     }
     const error = isSqlstate(cause.code) ? databaseError(cause) : internalError().because(cause);
     throw error.http >= 500 ? error : internalError(cause.code).because(cause);
@@ -100,10 +132,18 @@ export function createDatabase({ database }, log, admission) {
   async function use(client, request, signal) {
     let lost = false;
     let giveUp;
-    const givenUp = new Promise((_, reject) => { giveUp = reject; });
-    const onError = () => { lost = true; };
+    const givenUp = new Promise((_, reject) => {
+      giveUp = reject;
+    });
+    const onError = () => {
+      lost = true;
+    };
     const onAbort = () => giveUp(callerGone());
-    const timer = setTimeout(() => giveUp(databaseSlow().because(new Error('the server did not end the statement in time'))), database.statementTimeoutMs + GRACE_MS);
+    const timer = setTimeout(
+      () =>
+        giveUp(databaseSlow().because(new Error('the server did not end the statement in time'))),
+      database.statementTimeoutMs + GRACE_MS,
+    );
     client.on('error', onError);
     signal?.addEventListener('abort', onAbort);
     if (signal?.aborted) onAbort();
@@ -112,15 +152,22 @@ export function createDatabase({ database }, log, admission) {
     try {
       return { answer: await Promise.race([work, givenUp]), reusable: !lost };
     } catch (error) {
-      if (error instanceof ServiceError && (error.http === 499 || error.http === 504)) return { error, reusable: false, canceled: cancelQuery(client) };
+      if (error instanceof ServiceError && (error.http === 499 || error.http === 504))
+        return { error, reusable: false, canceled: cancelQuery(client) };
       try {
         await Promise.race([client.query('ROLLBACK'), givenUp]);
       } catch (rollbackError) {
         // Whatever was said last, the connection is lost; try another one.
         const known = error instanceof ServiceError ? error : databaseError(error);
-        return { error: known.http === 500 ? databaseAway().because(error) : known, reusable: false };
+        return {
+          error: known.http === 500 ? databaseAway().because(error) : known,
+          reusable: false,
+        };
       }
-      return { error: error instanceof ServiceError ? error : databaseError(error), reusable: !lost };
+      return {
+        error: error instanceof ServiceError ? error : databaseError(error),
+        reusable: !lost,
+      };
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -157,11 +204,17 @@ export function createDatabase({ database }, log, admission) {
     /** Whether the database answers, as known for a second at most. */
     async isAvailable() {
       if (performance.now() - probed.at < PROBE_AGE_MS) return probed.available;
-      probing ??= probe.query('SELECT').then(() => true, () => false).then((available) => {
-        probed = { at: performance.now(), available };
-        probing = undefined;
-        return available;
-      });
+      probing ??= probe
+        .query('SELECT')
+        .then(
+          () => true,
+          () => false,
+        )
+        .then((available) => {
+          probed = { at: performance.now(), available };
+          probing = undefined;
+          return available;
+        });
       return probing;
     },
 

@@ -4,7 +4,8 @@
 import { isIPv6 } from 'node:net';
 import { badHost } from './status.js';
 
-const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
+const NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
 const AUTHORITY = /^(\[[0-9a-f:.]+\]|[^[\]:]*)(?::([0-9]{0,5}))?$/;
 
 /**
@@ -34,7 +35,9 @@ export function hostOf(request) {
   if (given.length === 0) throw badHost('The request names no host.');
   const hosts = given.map(([, value]) => parseHost(value));
   if (hosts.includes(undefined)) throw badHost('The request names a host that is none.');
-  if (new Set(given.map(([header]) => header)).size < given.length) throw badHost('The request names its host more than once.');
-  if (hosts.some(({ authority }) => authority !== hosts[0].authority)) throw badHost('The headers ":authority" and "host" differ.');
+  if (new Set(given.map(([header]) => header)).size < given.length)
+    throw badHost('The request names its host more than once.');
+  if (hosts.some(({ authority }) => authority !== hosts[0].authority))
+    throw badHost('The headers ":authority" and "host" differ.');
   return hosts[0];
 }

@@ -17,7 +17,11 @@ const RETRY_MS = 1000;
 export class KeysUnavailable extends Error {}
 
 async function fetchKeys(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), redirect: 'error', headers: { accept: 'application/json' } });
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+    redirect: 'error',
+    headers: { accept: 'application/json' },
+  });
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new Error(`${url} answers with status ${response.status}`);
@@ -47,14 +51,21 @@ export function createRemoteKeys(url, now = Date.now) {
   // One fetch at a time; whoever wants one waits for that under way.
   function refresh() {
     if (!fetching && now() - failed < RETRY_MS) return Promise.reject(failure);
-    fetching ??= fetchKeys(url).then((found) => {
-      keys = found;
-      fetched = now();
-    }).catch((error) => {
-      failed = now();
-      failure = new KeysUnavailable(`cannot fetch the keys: ${error.message}${error.cause ? `: ${error.cause.message || error.cause.code}` : ''}`);
-      throw failure;
-    }).finally(() => { fetching = undefined; });
+    fetching ??= fetchKeys(url)
+      .then((found) => {
+        keys = found;
+        fetched = now();
+      })
+      .catch((error) => {
+        failed = now();
+        failure = new KeysUnavailable(
+          `cannot fetch the keys: ${error.message}${error.cause ? `: ${error.cause.message || error.cause.code}` : ''}`,
+        );
+        throw failure;
+      })
+      .finally(() => {
+        fetching = undefined;
+      });
     return fetching;
   }
 
@@ -69,7 +80,8 @@ export function createRemoteKeys(url, now = Date.now) {
     try {
       return await keys(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || now() - fetched < COOLDOWN_MS) throw error;
+      if (!(error instanceof errors.JWKSNoMatchingKey) || now() - fetched < COOLDOWN_MS)
+        throw error;
     }
     await refresh();
     return keys(header, token);

@@ -4,5 +4,8 @@
 export function createLog(stream = process.stderr) {
   // Whoever read the log may be gone; that is no reason to go too.
   stream.on('error', () => {});
-  return (level, message, fields = {}) => stream.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+  return (level, message, fields = {}) =>
+    stream.write(
+      `${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`,
+    );
 }

@@ -33,14 +33,18 @@ export const jsonOptions = { textDecoder: utf8 };
 export const acceptCompression = Object.keys(inflate).map((name) => ({
   name,
   compress: (bytes) => deflate[name](bytes),
-  decompress: () => { throw new Error('openMessage() has decompressed it'); },
+  decompress: () => {
+    throw new Error('openMessage() has decompressed it');
+  },
 }));
 
 async function decompress(bytes, encoding, limit) {
   try {
     return bytes.length === 0 ? bytes : await inflate[encoding](bytes, { maxOutputLength: limit });
   } catch (error) {
-    throw error.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge(limit) : badBody(`The body is not what "${encoding}" makes.`);
+    throw error.code === 'ERR_BUFFER_TOO_LARGE'
+      ? tooLarge(limit)
+      : badBody(`The body is not what "${encoding}" makes.`);
   }
 }
 
@@ -54,10 +58,12 @@ function checkMessage(schema, bytes) {
 
 /** A message of gRPC and gRPC-web, after a byte that says whether it is compressed, and its length. */
 async function openEnvelope(bytes, encoding, limit) {
-  if (bytes.length < 5 || bytes.readUInt32BE(1) !== bytes.length - 5 || bytes[0] > 1) throw badBody('The body is not one whole message.');
+  if (bytes.length < 5 || bytes.readUInt32BE(1) !== bytes.length - 5 || bytes[0] > 1)
+    throw badBody('The body is not one whole message.');
   const content = bytes.subarray(5);
   if (bytes[0] === 0) return content;
-  if (!Object.hasOwn(inflate, encoding)) throw badBody('The message is compressed, but no header says how.');
+  if (!Object.hasOwn(inflate, encoding))
+    throw badBody('The message is compressed, but no header says how.');
   return decompress(content, encoding, limit);
 }
 
@@ -72,7 +78,8 @@ function envelope(content) {
  * taken out of them: the calls' library is given what is not compressed.
  */
 export function takeWrapping(headers) {
-  const [, grpc, json] = /^application\/(grpc[^+;]*)?\+?(json)?/i.exec(headers.get('content-type') ?? '') ?? [];
+  const [, grpc, json] =
+    /^application\/(grpc[^+;]*)?\+?(json)?/i.exec(headers.get('content-type') ?? '') ?? [];
   const name = grpc === undefined ? 'content-encoding' : 'grpc-encoding';
   const encoding = headers.get(name) ?? 'identity';
   const known = encoding === 'identity' || Object.hasOwn(inflate, encoding);

@@ -3,7 +3,13 @@
 // definitions.
 
 import { create, fromJson, toJson } from '@bufbuild/protobuf';
-import { Code, ConnectError, createConnectRouter, createContextKey, createContextValues } from '@connectrpc/connect';
+import {
+  Code,
+  ConnectError,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+} from '@connectrpc/connect';
 import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
@@ -13,18 +19,34 @@ import { ServiceError, internalError } from './status.js';
 /** Where a call's handler finds the request that it answers. */
 const requestKey = createContextKey(undefined, { description: 'request' });
 
-const services = [[FeatureServiceV2, '/v2/features/'], [FeatureServiceV2beta, '/v2beta/features/']];
-const methods = [['set', 'PUT'], ['get', 'GET'], ['reset', 'DELETE']];
-const levels = [['Instance', 'instance'], ['System', 'system']];
+const services = [
+  [FeatureServiceV2, '/v2/features/'],
+  [FeatureServiceV2beta, '/v2beta/features/'],
+];
+const methods = [
+  ['set', 'PUT'],
+  ['get', 'GET'],
+  ['reset', 'DELETE'],
+];
+const levels = [
+  ['Instance', 'instance'],
+  ['System', 'system'],
+];
 
 /** The error that tells a client of the body of an error. */
 function toConnectError(body, headers) {
   const { code, message, details } = JSON.parse(body);
-  const outgoing = details.map(({ id, message: text }) => ({ desc: ErrorDetailSchema, value: create(ErrorDetailSchema, { id, message: text }) }));
+  const outgoing = details.map(({ id, message: text }) => ({
+    desc: ErrorDetailSchema,
+    value: create(ErrorDetailSchema, { id, message: text }),
+  }));
   return new ConnectError(message, code in Code ? code : Code.Unknown, headers, outgoing);
 }
 
-const connectErrorOf = (error) => (error instanceof ServiceError ? toConnectError(error.body, error.headers) : toConnectError(internalError().body));
+const connectErrorOf = (error) =>
+  error instanceof ServiceError
+    ? toConnectError(error.body, error.headers)
+    : toConnectError(internalError().body);
 
 // The messages have the parts of an object beside its source, and an array
 // under a name of its own.
@@ -40,7 +62,10 @@ function toFlag(field, flag) {
 export function toMessage(schema, body) {
   const json = JSON.parse(body);
   const known = schema.fields.filter((field) => Object.hasOwn(json, field.jsonName));
-  const fields = known.map((field) => [field.jsonName, field.jsonName === 'details' ? json.details : toFlag(field, json[field.jsonName])]);
+  const fields = known.map((field) => [
+    field.jsonName,
+    field.jsonName === 'details' ? json.details : toFlag(field, json[field.jsonName]),
+  ]);
   return fromJson(schema, Object.fromEntries(fields), { ignoreUnknownFields: true });
 }
 
@@ -50,13 +75,19 @@ function handler(method, path, { input, output }) {
     try {
       const query = method === 'GET' && message.inheritance ? '?inheritance=true' : '';
       const body = method === 'PUT' ? JSON.stringify(toJson(input, message)) : undefined;
-      const answer = await request.serve({ method, path: path + query, body, callSignal: context.signal });
+      const answer = await request.serve({
+        method,
+        path: path + query,
+        body,
+        callSignal: context.signal,
+      });
       if (answer.status !== 200) throw toConnectError(answer.body);
       return toMessage(output, answer.body);
     } catch (error) {
       if (error instanceof ConnectError) throw error;
       // A deadline that the caller set, and that has passed.
-      if (context.signal.aborted && context.signal.reason instanceof ConnectError) throw context.signal.reason;
+      if (context.signal.aborted && context.signal.reason instanceof ConnectError)
+        throw context.signal.reason;
       throw request.failed(error);
     }
   };
@@ -64,7 +95,12 @@ function handler(method, path, { input, output }) {
 
 /** The calls by path.  What is defined and not here is answered with UNIMPLEMENTED. */
 function routes(limits) {
-  const router = createConnectRouter({ acceptCompression, jsonOptions, readMaxBytes: limits.requestBytes, maxTimeoutMs: limits.requestTimeoutMs });
+  const router = createConnectRouter({
+    acceptCompression,
+    jsonOptions,
+    readMaxBytes: limits.requestBytes,
+    maxTimeoutMs: limits.requestTimeoutMs,
+  });
   for (const [service, prefix] of services) {
     const handlers = {};
     for (const [verb, method] of methods) {
@@ -110,7 +146,9 @@ export function createCalls(limits, logFailure) {
       const wrapping = takeWrapping(headers);
       async function* body() {
         try {
-          yield await readAs((bytes) => openMessage(call.method.input, wrapping, bytes, limits.requestBytes));
+          yield await readAs((bytes) =>
+            openMessage(call.method.input, wrapping, bytes, limits.requestBytes),
+          );
         } catch (error) {
           throw failed(error);
         }

@@ -14,19 +14,31 @@ import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
 import { createResponder, decodeText, readBody } from './request.js';
 import { createCalls } from './rpc.js';
-import { ServiceError, badTarget, encodingNotSupported, internalError, unknownPath } from './status.js';
+import {
+  ServiceError,
+  badTarget,
+  encodingNotSupported,
+  internalError,
+  unknownPath,
+} from './status.js';
 
 const SERVICE_PATH = /^\/v2(beta)?\/features\//;
 const TARGET = /^\/[!-~]*$/;
 
 function checkJsonHeaders(headers) {
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (!/^(identity)?$/i.test(encoding)) throw encodingNotSupported(`The body is encoded as "${encoding}".`);
+  if (!/^(identity)?$/i.test(encoding))
+    throw encodingNotSupported(`The body is encoded as "${encoding}".`);
   const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '');
-  if (charset && !/^(utf-?8|us-ascii)$/i.test(charset[1])) throw encodingNotSupported(`The character set is "${charset[1]}".`);
+  if (charset && !/^(utf-?8|us-ascii)$/i.test(charset[1]))
+    throw encodingNotSupported(`The character set is "${charset[1]}".`);
 }
 
-const json = (status, body, headers) => ({ status, body, headers: { 'content-type': 'application/json', ...headers } });
+const json = (status, body, headers) => ({
+  status,
+  body,
+  headers: { 'content-type': 'application/json', ...headers },
+});
 
 /**
  * Start a gateway.  Resolves, when it listens, to its ports and a function
@@ -38,7 +50,9 @@ export async function startGateway(config, log) {
   const admission = createAdmission(config);
   const database = createDatabase(config, log, admission);
   const answers = createResponder(limits);
-  const calls = createCalls(limits, (error) => log('error', 'internal error', { error: error?.stack ?? String(error) }));
+  const calls = createCalls(limits, (error) =>
+    log('error', 'internal error', { error: error?.stack ?? String(error) }),
+  );
   let stopping;
 
   /** What a failed request is answered with. */
@@ -87,22 +101,40 @@ export async function startGateway(config, log) {
 
     // Read the body, make something of it, and log if that fails.
     const early = { method: request.method, path: path.slice(0, 200) };
-    const readAs = (open) => logged(early, async () => open(await read()), () => { told = true; });
+    const readAs = (open) =>
+      logged(
+        early,
+        async () => open(await read()),
+        () => {
+          told = true;
+        },
+      );
 
     function serve(fields) {
       told = true;
       const { method, path: target, callSignal = signal } = fields;
-      return logged({ method, path: target.replace(/\?.*/s, ''), ...caller }, () => database.callService({ ...caller, ...fields }, callSignal));
+      return logged({ method, path: target.replace(/\?.*/s, ''), ...caller }, () =>
+        database.callService({ ...caller, ...fields }, callSignal),
+      );
     }
 
     if (calls.has(path)) {
       const started = performance.now();
       const outcome = await calls.answer(request, path, { host, signal, readAs, serve });
       // A call that was not for us, or not defined.
-      if (!told) log('info', 'request', { ...early, ...caller, status: outcome.status, ms: performance.now() - started });
+      if (!told)
+        log('info', 'request', {
+          ...early,
+          ...caller,
+          status: outcome.status,
+          ms: performance.now() - started,
+        });
       return outcome;
     }
-    if (!SERVICE_PATH.test(path)) await logged(early, () => { throw unknownPath(path.slice(0, 200)); });
+    if (!SERVICE_PATH.test(path))
+      await logged(early, () => {
+        throw unknownPath(path.slice(0, 200));
+      });
     const body = await readAs((bytes) => {
       if (bytes.length === 0) return undefined;
       checkJsonHeaders(request.headers);
@@ -114,8 +146,10 @@ export async function startGateway(config, log) {
 
   async function answerProbe(path) {
     if (path === '/healthz') return json(200, '{"status": "ok"}');
-    const available = !stopping && await database.isAvailable();
-    return available ? json(200, '{"status": "ok"}') : json(503, '{"status": "unavailable"}', { 'retry-after': '1' });
+    const available = !stopping && (await database.isAvailable());
+    return available
+      ? json(200, '{"status": "ok"}')
+      : json(503, '{"status": "unavailable"}', { 'retry-after': '1' });
   }
 
   async function handle(request, response) {
@@ -127,9 +161,10 @@ export async function startGateway(config, log) {
       const host = hostOf(request);
       if (!TARGET.test(request.url)) throw badTarget();
       const path = request.url.replace(/\?.*/s, '');
-      const outcome = path === '/healthz' || path === '/readyz'
-        ? await answerProbe(path)
-        : await answer(request, response, { host, path, signal: left.signal, leaving });
+      const outcome =
+        path === '/healthz' || path === '/readyz'
+          ? await answerProbe(path)
+          : await answer(request, response, { host, path, signal: left.signal, leaving });
       if (stopping && !response.stream) response.setHeader('connection', 'close');
       answers.respond(request, response, outcome);
     } catch (error) {
@@ -156,19 +191,29 @@ export async function startGateway(config, log) {
     });
   };
 
-  const http1Server = http.createServer({
-    headersTimeout: limits.requestTimeoutMs,
-    // The body's time begins later, and has an answer of its own.
-    requestTimeout: 2 * limits.requestTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(1000, limits.requestTimeoutMs),
-  }, listener);
-  const http2Server = http2.createServer({
-    maxSessionMemory: 1,
-    maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 100,
-    settings: { enablePush: false, maxConcurrentStreams: limits.streams, maxHeaderListSize: 16384 },
-  }, http2Listener);
+  const http1Server = http.createServer(
+    {
+      headersTimeout: limits.requestTimeoutMs,
+      // The body's time begins later, and has an answer of its own.
+      requestTimeout: 2 * limits.requestTimeoutMs,
+      keepAliveTimeout: limits.idleTimeoutMs,
+      connectionsCheckingInterval: Math.min(1000, limits.requestTimeoutMs),
+    },
+    listener,
+  );
+  const http2Server = http2.createServer(
+    {
+      maxSessionMemory: 1,
+      maxSessionInvalidFrames: 100,
+      maxSessionRejectedStreams: 100,
+      settings: {
+        enablePush: false,
+        maxConcurrentStreams: limits.streams,
+        maxHeaderListSize: 16384,
+      },
+    },
+    http2Listener,
+  );
   // A body is asked for when its sender is known.
   http1Server.on('checkContinue', listener);
   http2Server.on('checkContinue', http2Listener);
@@ -189,14 +234,25 @@ export async function startGateway(config, log) {
   }
 
   for (const warning of configWarnings(config)) log('warning', warning);
-  const ports = { port: await listen(http1Server, config.listen.port), http2Port: await listen(http2Server, config.listen.http2Port) };
+  const ports = {
+    port: await listen(http1Server, config.listen.port),
+    http2Port: await listen(http2Server, config.listen.http2Port),
+  };
   // Not to be able to accept a connection is no reason to close those there are.
-  for (const server of [http1Server, http2Server]) server.on('error', (error) => log('error', 'listener', { error: error.message }));
+  for (const server of [http1Server, http2Server])
+    server.on('error', (error) => log('error', 'listener', { error: error.message }));
   log('info', 'listening', { host: config.listen.host, ...ports });
 
   async function shutDown() {
     log('info', 'stopping');
-    const closed = Promise.all([http1Server, http2Server].map((server) => new Promise((resolve) => { server.close(resolve); })));
+    const closed = Promise.all(
+      [http1Server, http2Server].map(
+        (server) =>
+          new Promise((resolve) => {
+            server.close(resolve);
+          }),
+      ),
+    );
     http1Server.closeIdleConnections();
     for (const session of sessions) session.close();
     // A session that is closed waits for its peer to close the connection too.
@@ -216,9 +272,18 @@ export async function startGateway(config, log) {
   return {
     ...ports,
     /** Take no more requests, finish those there are, let go of the database. */
-    stop: () => { stopping ??= shutDown(); return stopping; },
+    stop: () => {
+      stopping ??= shutDown();
+      return stopping;
+    },
     connections: () => database.connections,
     /** What there is now, for tests and debugging. */
-    counts: () => ({ ...admission.counts, unfetched: answers.unfetched, http1Connections: http1Connections.size, http2Connections: http2Connections.size, sessions: sessions.size }),
+    counts: () => ({
+      ...admission.counts,
+      unfetched: answers.unfetched,
+      http1Connections: http1Connections.size,
+      http2Connections: http2Connections.size,
+      sessions: sessions.size,
+    }),
   };
 }

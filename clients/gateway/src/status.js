@@ -20,7 +20,11 @@ export class ServiceError extends Error {
   }
 
   get body() {
-    return JSON.stringify({ code: this.grpc, message: this.message, details: [{ '@type': DETAIL_TYPE, id: this.id, message: this.detail }] });
+    return JSON.stringify({
+      code: this.grpc,
+      message: this.message,
+      details: [{ '@type': DETAIL_TYPE, id: this.id, message: this.detail }],
+    });
   }
 
   /** The headers that go with the status. */
@@ -36,21 +40,36 @@ export class ServiceError extends Error {
   }
 }
 
-export const badHost = (detail) => new ServiceError(400, 3, '22023', 'the request has no valid host', detail);
-export const badTarget = () => new ServiceError(400, 3, '22023', 'the path must begin with "/" and be ASCII, percent-encoded');
-export const badBody = (detail) => new ServiceError(400, 3, '22P02', 'the body cannot be read', detail);
-export const unauthenticated = (detail) => new ServiceError(401, 16, '28000', 'a valid bearer token is required', detail);
-export const unknownHost = (host) => new ServiceError(404, 5, 'P0002', `no instance belongs to host "${host}"`);
-export const unknownPath = (path) => new ServiceError(404, 5, 'P0002', `path "${path}" does not exist`);
-export const roleDenied = (role) => new ServiceError(403, 7, '42501', `permission denied to act as role "${role}"`);
-export const tooLarge = (limit) => new ServiceError(413, 8, '54000', `the request has more than ${limit} bytes`);
-export const tooSlow = () => new ServiceError(408, 4, '57014', 'the request did not arrive in time');
-export const encodingNotSupported = (detail) => new ServiceError(415, 3, '0A000', 'the body must be JSON in UTF-8, not compressed', detail);
-export const instanceOverloaded = () => new ServiceError(429, 8, '53400', 'too many requests for this instance at once', 'Try again.');
-export const overloaded = () => new ServiceError(503, 14, '53300', 'too many requests at once', 'Try again.');
-export const keysUnavailable = () => new ServiceError(503, 14, '08006', 'the identity provider is not available', 'Try again.');
-export const databaseSlow = (id = '57014') => new ServiceError(504, 4, id, 'the database did not answer in time');
-export const databaseAway = (id = '08006') => new ServiceError(503, 14, id, 'the database is not available', 'Try again.');
+export const badHost = (detail) =>
+  new ServiceError(400, 3, '22023', 'the request has no valid host', detail);
+export const badTarget = () =>
+  new ServiceError(400, 3, '22023', 'the path must begin with "/" and be ASCII, percent-encoded');
+export const badBody = (detail) =>
+  new ServiceError(400, 3, '22P02', 'the body cannot be read', detail);
+export const unauthenticated = (detail) =>
+  new ServiceError(401, 16, '28000', 'a valid bearer token is required', detail);
+export const unknownHost = (host) =>
+  new ServiceError(404, 5, 'P0002', `no instance belongs to host "${host}"`);
+export const unknownPath = (path) =>
+  new ServiceError(404, 5, 'P0002', `path "${path}" does not exist`);
+export const roleDenied = (role) =>
+  new ServiceError(403, 7, '42501', `permission denied to act as role "${role}"`);
+export const tooLarge = (limit) =>
+  new ServiceError(413, 8, '54000', `the request has more than ${limit} bytes`);
+export const tooSlow = () =>
+  new ServiceError(408, 4, '57014', 'the request did not arrive in time');
+export const encodingNotSupported = (detail) =>
+  new ServiceError(415, 3, '0A000', 'the body must be JSON in UTF-8, not compressed', detail);
+export const instanceOverloaded = () =>
+  new ServiceError(429, 8, '53400', 'too many requests for this instance at once', 'Try again.');
+export const overloaded = () =>
+  new ServiceError(503, 14, '53300', 'too many requests at once', 'Try again.');
+export const keysUnavailable = () =>
+  new ServiceError(503, 14, '08006', 'the identity provider is not available', 'Try again.');
+export const databaseSlow = (id = '57014') =>
+  new ServiceError(504, 4, id, 'the database did not answer in time');
+export const databaseAway = (id = '08006') =>
+  new ServiceError(503, 14, id, 'the database is not available', 'Try again.');
 export const internalError = (id = 'XX000') => new ServiceError(500, 13, id, 'internal error');
 /** Nobody is there to see it. */
 export const callerGone = () => new ServiceError(499, 1, '57014', 'the caller is gone');
@@ -69,10 +88,31 @@ const CALLERS_MISTAKE = /^(22P02|22P05|22003|22021|2203[0-9A-Z]|54000|54001)$/;
 export function databaseError(error) {
   const state = String(error.code ?? '');
   if (!isSqlstate(state)) return databaseAway().because(error);
-  if (CALLERS_MISTAKE.test(state)) return new ServiceError(400, 3, state, 'the body is not JSON that the database takes', error.message);
-  if (state.startsWith('40')) return new ServiceError(409, 10, state, 'conflict with a concurrent change', 'Try again.').because(error);
+  if (CALLERS_MISTAKE.test(state))
+    return new ServiceError(
+      400,
+      3,
+      state,
+      'the body is not JSON that the database takes',
+      error.message,
+    );
+  if (state.startsWith('40'))
+    return new ServiceError(
+      409,
+      10,
+      state,
+      'conflict with a concurrent change',
+      'Try again.',
+    ).because(error);
   if (state === '57014') return databaseSlow(state).because(error);
-  if (state === '55P03') return new ServiceError(503, 14, state, 'the settings are being changed by somebody else', 'Try again.').because(error);
+  if (state === '55P03')
+    return new ServiceError(
+      503,
+      14,
+      state,
+      'the settings are being changed by somebody else',
+      'Try again.',
+    ).because(error);
   if (/^(08|53|57)/.test(state)) return databaseAway(state).because(error);
   return internalError(state).because(error);
 }

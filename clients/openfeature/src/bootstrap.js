@@ -7,7 +7,13 @@ import { readFileSync } from 'node:fs';
 import { StandardResolutionReasons } from '@openfeature/server-sdk';
 import { toResolution } from './flags.js';
 
-const BUILTIN = ['login_default_org', 'oidc_trigger_introspection_projections', 'oidc_legacy_introspection', 'user_schema', 'oidc_token_exchange'];
+const BUILTIN = [
+  'login_default_org',
+  'oidc_trigger_introspection_projections',
+  'oidc_legacy_introspection',
+  'user_schema',
+  'oidc_token_exchange',
+];
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
@@ -18,8 +24,13 @@ const toKey = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCas
 /** A member of the document that has to be an object of objects if it is there. */
 function member(document, name, depth) {
   const value = document[name] ?? {};
-  const fits = (part, levels) => isObject(part) && (levels === 0 || Object.values(part).every((inner) => fits(inner, levels - 1)));
-  if (!fits(value, depth)) throw new TypeError(`"${name}" of the bootstrap document is not an object${depth > 0 ? ' of objects' : ''}`);
+  const fits = (part, levels) =>
+    isObject(part) &&
+    (levels === 0 || Object.values(part).every((inner) => fits(inner, levels - 1)));
+  if (!fits(value, depth))
+    throw new TypeError(
+      `"${name}" of the bootstrap document is not an object${depth > 0 ? ' of objects' : ''}`,
+    );
   return new Map(Object.entries(value));
 }
 
@@ -39,7 +50,10 @@ export class Bootstrap {
    * @param {string | null} instanceId answered for even if the document does not name it
    */
   constructor(source, instanceId) {
-    const document = typeof source === 'string' || source instanceof URL ? JSON.parse(readFileSync(source, 'utf8')) : source;
+    const document =
+      typeof source === 'string' || source instanceof URL
+        ? JSON.parse(readFileSync(source, 'utf8'))
+        : source;
     if (!isObject(document)) throw new TypeError('the bootstrap document is not an object');
     for (const key of BUILTIN) this.#define(key, toJsonName(key), false);
     for (const [key, definition] of member(document, 'features', 1)) {
@@ -55,7 +69,9 @@ export class Bootstrap {
     for (const [id, object] of instances) {
       const settings = this.#toSettings(new Map(Object.entries(object)));
       const rolledOut = this.#toSettings(new Map(Object.entries(instanceRollouts.get(id) ?? {})));
-      const unknown = new Set([...systemRollouts.keys(), ...rolledOut.keys()].filter((key) => !settings.has(key)));
+      const unknown = new Set(
+        [...systemRollouts.keys(), ...rolledOut.keys()].filter((key) => !settings.has(key)),
+      );
       this.#instances.set(id, { settings, unknown });
     }
   }
@@ -87,8 +103,16 @@ export class Bootstrap {
   resolve(instanceId, key) {
     const { settings, unknown } = this.#instances.get(instanceId) ?? {};
     if (settings === undefined || this.#hidden.has(key) || unknown.has(key)) return undefined;
-    for (const [source, values] of [['instance', settings], ['system', this.#system], ['default', this.#defaults]]) {
-      if (values.has(key)) return { ...toResolution(JSON.stringify(values.get(key)), source, null, instanceId, 'bootstrap'), reason: StandardResolutionReasons.STALE };
+    for (const [source, values] of [
+      ['instance', settings],
+      ['system', this.#system],
+      ['default', this.#defaults],
+    ]) {
+      if (values.has(key))
+        return {
+          ...toResolution(JSON.stringify(values.get(key)), source, null, instanceId, 'bootstrap'),
+          reason: StandardResolutionReasons.STALE,
+        };
     }
     return undefined;
   }

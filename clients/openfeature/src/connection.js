@@ -29,7 +29,11 @@ class GuardedSocket extends net.Socket {
 
 /** Whether the server answered with an error, rather than the connection failing. */
 export function isServerError(error) {
-  return typeof error?.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) && error.severity !== undefined;
+  return (
+    typeof error?.code === 'string' &&
+    /^[0-9A-Z]{5}$/.test(error.code) &&
+    error.severity !== undefined
+  );
 }
 
 export class Connection {
@@ -81,7 +85,9 @@ export class Connection {
       this.#client = client;
       client.on('error', (error) => this.#end(error));
       client.on('end', () => this.#end(new Error('the connection to the database is lost')));
-      client.on('notification', ({ channel, payload }) => { if (channel === CHANNEL) this.#onNotification(payload); });
+      client.on('notification', ({ channel, payload }) => {
+        if (channel === CHANNEL) this.#onNotification(payload);
+      });
       await this.#within(connectionTimeoutMillis, 'connecting', this.#establish());
       this.#open = true;
     } catch (error) {
@@ -111,7 +117,11 @@ export class Connection {
   }
 
   async query(text, values = []) {
-    const { rows } = await this.#within(this.#timeout, 'a query', this.#client.query({ text, values }));
+    const { rows } = await this.#within(
+      this.#timeout,
+      'a query',
+      this.#client.query({ text, values }),
+    );
     return rows;
   }
 
@@ -125,12 +135,17 @@ export class Connection {
       let timer;
       await Promise.race([
         client.end().catch(() => {}),
-        new Promise((resolve) => { timer = setTimeout(resolve, GOODBYE_MS); }),
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, GOODBYE_MS);
+        }),
       ]);
       clearTimeout(timer);
     }
     this.#end(new Error('the connection was closed'));
-    if (socket !== null && !socket.closed) await new Promise((resolve) => { socket.once('close', resolve); });
+    if (socket !== null && !socket.closed)
+      await new Promise((resolve) => {
+        socket.once('close', resolve);
+      });
   }
 
   #end(error) {
@@ -157,9 +172,10 @@ export class Connection {
       const fail = (error) => settle(reject, error);
       this.#pending.add(fail);
       // A process that was busy reads first what has arrived meanwhile.
-      const late = () => setImmediate(() => {
-        if (this.#pending.has(fail)) this.#end(new Error(`${what} took longer than ${ms} ms`));
-      });
+      const late = () =>
+        setImmediate(() => {
+          if (this.#pending.has(fail)) this.#end(new Error(`${what} took longer than ${ms} ms`));
+        });
       timer = setTimeout(late, ms);
       promise.then((result) => settle(resolve, result), fail);
     });

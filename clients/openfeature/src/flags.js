@@ -29,15 +29,28 @@ export function toResolution(json, source, sequence, flagSetId, version) {
   let problem;
   try {
     value = JSON.parse(json);
-    if (typeof value === 'number' && !Number.isFinite(value)) problem = 'a number beyond those of JavaScript';
+    if (typeof value === 'number' && !Number.isFinite(value))
+      problem = 'a number beyond those of JavaScript';
   } catch (error) {
     problem = error.message;
   }
-  const flagMetadata = Object.freeze({ source, ...(sequence !== null && { sequence }), flagSetId, version });
-  if (problem !== undefined) return Object.freeze({ reason: StandardResolutionReasons.ERROR, errorCode: ErrorCode.PARSE_ERROR, errorMessage: `the value cannot be read: ${problem}`, flagMetadata });
+  const flagMetadata = Object.freeze({
+    source,
+    ...(sequence !== null && { sequence }),
+    flagSetId,
+    version,
+  });
+  if (problem !== undefined)
+    return Object.freeze({
+      reason: StandardResolutionReasons.ERROR,
+      errorCode: ErrorCode.PARSE_ERROR,
+      errorMessage: `the value cannot be read: ${problem}`,
+      flagMetadata,
+    });
   return Object.freeze({
     value: deepFreeze(value),
-    reason: source === 'default' ? StandardResolutionReasons.DEFAULT : StandardResolutionReasons.STATIC,
+    reason:
+      source === 'default' ? StandardResolutionReasons.DEFAULT : StandardResolutionReasons.STATIC,
     variant: toVariant(value, source),
     flagMetadata,
   });
@@ -48,17 +61,35 @@ export function toResolution(json, source, sequence, flagSetId, version) {
  * What did not change is taken over from the flags before.
  */
 export function toFlags(rows, scope, before = new Map()) {
-  return new Map(rows.map(([feature, json, source, sequence]) => {
-    const old = before.get(feature);
-    if (old !== undefined && old.json === json && old.source === source && old.sequence === sequence) return [feature, old];
-    const version = sequence === null ? source : `${source}:${sequence}`;
-    return [feature, { json, source, sequence, resolution: toResolution(json, source, sequence, scope.instanceId, version) }];
-  }));
+  return new Map(
+    rows.map(([feature, json, source, sequence]) => {
+      const old = before.get(feature);
+      if (
+        old !== undefined &&
+        old.json === json &&
+        old.source === source &&
+        old.sequence === sequence
+      )
+        return [feature, old];
+      const version = sequence === null ? source : `${source}:${sequence}`;
+      return [
+        feature,
+        {
+          json,
+          source,
+          sequence,
+          resolution: toResolution(json, source, sequence, scope.instanceId, version),
+        },
+      ];
+    }),
+  );
 }
 
 /** The keys of what differs between two loads; toFlags() keeps what is the same. */
 export function changedKeys(before, after) {
-  return [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
+  return [...new Set([...before.keys(), ...after.keys()])].filter(
+    (key) => before.get(key) !== after.get(key),
+  );
 }
 
 /**

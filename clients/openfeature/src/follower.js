@@ -56,7 +56,12 @@ function instanceOf(payload) {
   }
   if (change === null || typeof change !== 'object') return undefined;
   const { level } = change;
-  const id = level === 'instance' ? change.resourceOwner : level === 'organization' || level === 'user' ? change.instance : undefined;
+  const id =
+    level === 'instance'
+      ? change.resourceOwner
+      : level === 'organization' || level === 'user'
+        ? change.instance
+        : undefined;
   return typeof id === 'string' ? id : undefined;
 }
 
@@ -149,15 +154,34 @@ export class Follower {
 
   /** Load a scope: its entry, or null if it does not exist. */
   load(scope) {
-    if (this.#connection === null) return Promise.reject(new Error(`the database cannot be reached: ${this.#failure?.error.message}`));
+    if (this.#connection === null)
+      return Promise.reject(
+        new Error(`the database cannot be reached: ${this.#failure?.error.message}`),
+      );
     const waiting = this.#wanted.get(scope.key);
     if (waiting !== undefined) return waiting.promise;
-    if (this.#wanted.size >= this.#options.maxInstances) return Promise.reject(new Error('too many instances are being loaded'));
+    if (this.#wanted.size >= this.#options.maxInstances)
+      return Promise.reject(new Error('too many instances are being loaded'));
     const wanted = { scope };
     wanted.promise = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(scope.key, wanted, reject, new Error(`loading took longer than ${this.#options.timeoutMs} ms`)), this.#options.timeoutMs);
-      wanted.resolve = (entry) => { clearTimeout(timer); resolve(entry); };
-      wanted.reject = (error) => { clearTimeout(timer); reject(error); };
+      const timer = setTimeout(
+        () =>
+          this.#settle(
+            scope.key,
+            wanted,
+            reject,
+            new Error(`loading took longer than ${this.#options.timeoutMs} ms`),
+          ),
+        this.#options.timeoutMs,
+      );
+      wanted.resolve = (entry) => {
+        clearTimeout(timer);
+        resolve(entry);
+      };
+      wanted.reject = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
     });
     this.#wanted.set(scope.key, wanted);
     this.#schedule();
@@ -175,7 +199,12 @@ export class Follower {
 
   async #connect() {
     const { connection: options, timeoutMs } = this.#options;
-    const connection = new Connection(options, timeoutMs, (payload) => this.#onNotification(payload), (error) => this.#onLost(connection, error));
+    const connection = new Connection(
+      options,
+      timeoutMs,
+      (payload) => this.#onNotification(payload),
+      (error) => this.#onLost(connection, error),
+    );
     this.#opening = connection;
     try {
       await connection.open();
@@ -236,7 +265,10 @@ export class Follower {
     if (this.#closed || this.#busy || this.#connection === null) return;
     clearTimeout(this.#timer);
     const now = performance.now();
-    const due = this.#allDirty || this.#dirty.size > 0 ? Math.min(this.#notBefore, this.#nextSweep) : this.#nextSweep;
+    const due =
+      this.#allDirty || this.#dirty.size > 0
+        ? Math.min(this.#notBefore, this.#nextSweep)
+        : this.#nextSweep;
     if (this.#wanted.size > 0 || this.#sweep.length > 0 || due <= now) {
       this.#turn(this.#sweep.length > 0 || due <= now);
     } else {
@@ -267,14 +299,20 @@ export class Follower {
     this.#allDirty = true;
     this.#notBefore = performance.now() + this.#retries.next();
     this.#nextSweep = Infinity;
-    this.#fail({ status: !isServerError(error) || PASSING_ERRORS.test(error.code) ? 'stale' : 'error', error });
+    this.#fail({
+      status: !isServerError(error) || PASSING_ERRORS.test(error.code) ? 'stale' : 'error',
+      error,
+    });
   }
 
   async #loadWanted(connection) {
     const batch = [...this.#wanted.values()].slice(0, this.#batch);
     this.#inFlight = new Set(batch.map(({ scope }) => scope.key));
     try {
-      await this.#compare(connection, batch.map(({ scope }) => scope));
+      await this.#compare(
+        connection,
+        batch.map(({ scope }) => scope),
+      );
     } catch (error) {
       for (const wanted of batch) this.#settle(wanted.scope.key, wanted, wanted.reject, error);
       throw error;
@@ -306,7 +344,8 @@ export class Follower {
       this.#notBefore = now + this.#retries.next();
     }
     if (this.#sweepIsFull) {
-      this.#nextSweep = now + (connection.listening ? this.#options.heartbeatMs : this.#options.pollMs);
+      this.#nextSweep =
+        now + (connection.listening ? this.#options.heartbeatMs : this.#options.pollMs);
       this.#batch = Math.min(this.#batch * 2, MAX_BATCH);
       if (this.#pinnedError === null) this.#retries.reset();
       this.#failure = null;
@@ -323,9 +362,11 @@ export class Follower {
     try {
       rows = await connection.query(this.#query, [
         scopes.map(({ instanceId }) => instanceId),
-        scopes.map(({ key }) => this.#cache.peek(key)?.digest ?? null)]);
+        scopes.map(({ key }) => this.#cache.peek(key)?.digest ?? null),
+      ]);
     } catch (error) {
-      if (!isServerError(error) || COMMON_ERRORS.test(error.code) || scopes.length === 0) throw error;
+      if (!isServerError(error) || COMMON_ERRORS.test(error.code) || scopes.length === 0)
+        throw error;
       if (scopes.length > 1) {
         const half = scopes.length >> 1;
         await this.#compare(connection, scopes.slice(0, half), problems);
@@ -357,7 +398,8 @@ export class Follower {
     const appears = entry === undefined && this.#cache.missing(key) !== undefined;
     if (entry === undefined) {
       // One that was pushed out while it was compared stays out.
-      if (row === undefined || (wanted === undefined && !appears && key !== this.#pinned?.key)) return;
+      if (row === undefined || (wanted === undefined && !appears && key !== this.#pinned?.key))
+        return;
       entry = { scope, flags: before, digest: null, problem: null };
       this.#cache.add(entry);
     }
@@ -369,7 +411,8 @@ export class Follower {
     this.#options.onKnown(scope);
     if (key === this.#pinned?.key) this.#pinnedError = null;
     if (wanted !== undefined) this.#settle(key, wanted, wanted.resolve, entry);
-    const changed = before.size > 0 || (appears && wanted === undefined) ? changedKeys(before, entry.flags) : [];
+    const changed =
+      before.size > 0 || (appears && wanted === undefined) ? changedKeys(before, entry.flags) : [];
     if (changed.length > 0) this.#onChange(scope, changed);
   }
 
@@ -377,7 +420,11 @@ export class Follower {
     const { key } = scope;
     const before = this.#cache.peek(key)?.flags ?? new Map();
     this.#cache.remove(key);
-    this.#cache.addMissing({ scope, message: error.message, until: performance.now() + MISSING_MS });
+    this.#cache.addMissing({
+      scope,
+      message: error.message,
+      until: performance.now() + MISSING_MS,
+    });
     this.#options.onKnown(scope);
     if (key === this.#pinned?.key) this.#pinnedError = error;
     const wanted = this.#wanted.get(key);

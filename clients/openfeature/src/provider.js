@@ -4,7 +4,15 @@
 // Evaluations are answered from memory, except for the first of an instance.
 // follower.js keeps the memory up to date; here is what OpenFeature is told.
 
-import { ErrorCode, GeneralError, InvalidContextError, OpenFeatureEventEmitter, ProviderEvents, ProviderNotReadyError, StandardResolutionReasons } from '@openfeature/server-sdk';
+import {
+  ErrorCode,
+  GeneralError,
+  InvalidContextError,
+  OpenFeatureEventEmitter,
+  ProviderEvents,
+  ProviderNotReadyError,
+  StandardResolutionReasons,
+} from '@openfeature/server-sdk';
 import { Bootstrap } from './bootstrap.js';
 import { Cache } from './flags.js';
 import { Follower } from './follower.js';
@@ -28,14 +36,33 @@ function idProblem(instanceId) {
   return undefined;
 }
 
-function completeOptions({ instanceId = 'default', schema = 'public', connection = {}, bootstrap, heartbeatMs = 4000, timeoutMs = 3000, pollMs = 1000, pauseMs = 25, maxInstances = 1000 } = {}) {
+function completeOptions({
+  instanceId = 'default',
+  schema = 'public',
+  connection = {},
+  bootstrap,
+  heartbeatMs = 4000,
+  timeoutMs = 3000,
+  pollMs = 1000,
+  pauseMs = 25,
+  maxInstances = 1000,
+} = {}) {
   const problem = instanceId === null ? undefined : idProblem(instanceId);
   if (problem !== undefined) throw new TypeError(`instanceId ${problem}`);
   if (typeof schema !== 'string' || schema === '') throw new TypeError('schema is not a name');
-  if (connection === null || typeof connection !== 'object') throw new TypeError('connection is not an object');
+  if (connection === null || typeof connection !== 'object')
+    throw new TypeError('connection is not an object');
   const { connectionTimeoutMillis = 3000 } = connection;
-  for (const [name, value, least] of [['heartbeatMs', heartbeatMs, 1], ['timeoutMs', timeoutMs, 1], ['connectionTimeoutMillis', connectionTimeoutMillis, 1], ['pollMs', pollMs, 1], ['pauseMs', pauseMs, 0], ['maxInstances', maxInstances, 1]]) {
-    if (!Number.isSafeInteger(value) || value < least || value > 2147483647) throw new TypeError(`${name} is not an integer from ${least} to 2147483647`);
+  for (const [name, value, least] of [
+    ['heartbeatMs', heartbeatMs, 1],
+    ['timeoutMs', timeoutMs, 1],
+    ['connectionTimeoutMillis', connectionTimeoutMillis, 1],
+    ['pollMs', pollMs, 1],
+    ['pauseMs', pauseMs, 0],
+    ['maxInstances', maxInstances, 1],
+  ]) {
+    if (!Number.isSafeInteger(value) || value < least || value > 2147483647)
+      throw new TypeError(`${name} is not an integer from ${least} to 2147483647`);
   }
   return {
     instanceId,
@@ -95,25 +122,44 @@ export class InstanceFeaturesProvider {
     this.#told = null;
     this.#cache = new Cache(this.#options.maxInstances, this.#defaultScope?.key);
     const follower = new Follower(
-      { ...this.#options, toScope, onKnown: ({ instanceId }) => this.#bootstrap?.forget(instanceId) },
+      {
+        ...this.#options,
+        toScope,
+        onKnown: ({ instanceId }) => this.#bootstrap?.forget(instanceId),
+      },
       this.#cache,
       this.#defaultScope,
-      (status, error) => { if (this.#follower === follower) this.#onStatus(status, error); },
-      ({ instanceId }, flagsChanged) => { if (this.#follower === follower && this.#told !== null) this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged, metadata: { instanceId } }); },
+      (status, error) => {
+        if (this.#follower === follower) this.#onStatus(status, error);
+      },
+      ({ instanceId }, flagsChanged) => {
+        if (this.#follower === follower && this.#told !== null)
+          this.events.emit(ProviderEvents.ConfigurationChanged, {
+            flagsChanged,
+            metadata: { instanceId },
+          });
+      },
     );
     this.#follower = follower;
     let timer;
     const begun = new Promise((resolve) => {
       this.#begun = resolve;
-      if (this.#bootstrap !== null) timer = setTimeout(() => resolve({ error: new Error('the database has not been reached yet') }), BOOTSTRAP_WAIT_MS);
+      if (this.#bootstrap !== null)
+        timer = setTimeout(
+          () => resolve({ error: new Error('the database has not been reached yet') }),
+          BOOTSTRAP_WAIT_MS,
+        );
     });
     follower.start();
     const [{ error }] = await Promise.all([begun, closing]);
     clearTimeout(timer);
     this.#begun = null;
-    if (this.#follower !== follower) throw new ProviderNotReadyError('the provider was closed while it was connecting');
+    if (this.#follower !== follower)
+      throw new ProviderNotReadyError('the provider was closed while it was connecting');
     // With a bootstrap document it can answer, so that it is stale at worst.
-    const usable = error === undefined || (this.#bootstrap !== null && !this.#loaded && this.#status?.[0] !== 'error');
+    const usable =
+      error === undefined ||
+      (this.#bootstrap !== null && !this.#loaded && this.#status?.[0] !== 'error');
     // The SDK takes the status from how this ends; what happens later is told.
     setImmediate(() => {
       if (this.#follower !== follower) return;
@@ -153,19 +199,28 @@ export class InstanceFeaturesProvider {
   }
 
   async #resolve(key, defaultValue, context, fits) {
-    const failed = (errorCode, errorMessage) => ({ value: defaultValue, reason: StandardResolutionReasons.ERROR, errorCode, errorMessage });
+    const failed = (errorCode, errorMessage) => ({
+      value: defaultValue,
+      reason: StandardResolutionReasons.ERROR,
+      errorCode,
+      errorMessage,
+    });
     let found;
     try {
-      if (this.#follower === null) throw new ProviderNotReadyError('the provider is not initialized');
+      if (this.#follower === null)
+        throw new ProviderNotReadyError('the provider is not initialized');
       const scope = this.#scopeOf(context);
-      const entry = this.#cache.use(scope.key) ?? await this.#load(scope);
-      found = entry === null ? this.#bootstrap.resolve(scope.instanceId, key) : this.#found(entry, key);
+      const entry = this.#cache.use(scope.key) ?? (await this.#load(scope));
+      found =
+        entry === null ? this.#bootstrap.resolve(scope.instanceId, key) : this.#found(entry, key);
     } catch (error) {
       return failed(error.code in ErrorCode ? error.code : ErrorCode.GENERAL, error.message);
     }
-    if (found === undefined) return failed(ErrorCode.FLAG_NOT_FOUND, `feature "${key}" does not exist`);
+    if (found === undefined)
+      return failed(ErrorCode.FLAG_NOT_FOUND, `feature "${key}" does not exist`);
     if (found.errorCode !== undefined) return { ...found, value: defaultValue };
-    if (!fits(found.value)) return failed(ErrorCode.TYPE_MISMATCH, `feature "${key}" is of another type`);
+    if (!fits(found.value))
+      return failed(ErrorCode.TYPE_MISMATCH, `feature "${key}" is of another type`);
     return found;
   }
 
@@ -173,26 +228,37 @@ export class InstanceFeaturesProvider {
   #scopeOf(context) {
     const instanceId = context?.instanceId ?? null;
     if (instanceId === null) {
-      if (this.#defaultScope === null) throw new InvalidContextError('the evaluation context has no instanceId');
+      if (this.#defaultScope === null)
+        throw new InvalidContextError('the evaluation context has no instanceId');
       return this.#defaultScope;
     }
     const scope = toScope(instanceId);
     if (this.#cache.peek(scope.key) !== undefined) return scope;
     const problem = idProblem(instanceId);
-    if (problem !== undefined) throw new InvalidContextError(`instanceId of the evaluation context ${problem}`);
+    if (problem !== undefined)
+      throw new InvalidContextError(`instanceId of the evaluation context ${problem}`);
     return scope;
   }
 
   #found({ flags, problem }, key) {
     const resolution = flags.get(key)?.resolution;
-    if (resolution === undefined || resolution.errorCode !== undefined || (problem === null && this.#follower?.fresh)) return resolution;
+    if (
+      resolution === undefined ||
+      resolution.errorCode !== undefined ||
+      (problem === null && this.#follower?.fresh)
+    )
+      return resolution;
     return { ...resolution, reason: StandardResolutionReasons.STALE };
   }
 
   /** The entry of a scope that is not in memory; null to ask the bootstrap document. */
   async #load(scope) {
     const missing = this.#cache.missing(scope.key);
-    if (missing !== undefined && (missing.until > performance.now() || scope.key === this.#defaultScope?.key)) throw new InvalidContextError(missing.message);
+    if (
+      missing !== undefined &&
+      (missing.until > performance.now() || scope.key === this.#defaultScope?.key)
+    )
+      throw new InvalidContextError(missing.message);
     if (!this.#loaded && this.#bootstrap?.has(scope.instanceId)) return null;
     let entry;
     try {
@@ -201,14 +267,16 @@ export class InstanceFeaturesProvider {
       if (this.#bootstrap?.has(scope.instanceId)) return null;
       throw error;
     }
-    if (entry === null) throw new InvalidContextError(`instance "${scope.instanceId}" does not exist`);
+    if (entry === null)
+      throw new InvalidContextError(`instance "${scope.instanceId}" does not exist`);
     return entry;
   }
 
   #onStatus(status, error) {
     if (status === 'ready') this.#loaded = true;
     // Nothing was ever loaded that could be stale.
-    const actual = status === 'stale' && !this.#loaded && this.#bootstrap === null ? 'error' : status;
+    const actual =
+      status === 'stale' && !this.#loaded && this.#bootstrap === null ? 'error' : status;
     this.#status = [actual, error?.message];
     this.#begun?.({ error });
     this.#tell();
@@ -219,7 +287,8 @@ export class InstanceFeaturesProvider {
     if (this.#told === null || this.#status === null || this.#status[0] === this.#told) return;
     const [status, message] = this.#status;
     this.#told = status;
-    if (status === 'ready') this.events.emit(ProviderEvents.Ready, { message: 'the features are up to date again' });
+    if (status === 'ready')
+      this.events.emit(ProviderEvents.Ready, { message: 'the features are up to date again' });
     else if (status === 'stale') this.events.emit(ProviderEvents.Stale, { message });
     else this.events.emit(ProviderEvents.Error, { message, errorCode: ErrorCode.GENERAL });
   }
