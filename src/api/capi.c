@@ -37,9 +37,9 @@ check_arguments(const char *key, const char *instance_id)
 	if (key == NULL)
 		report_null_argument("feature");
 	if (instance_id == NULL)
-		instance_id = argument_instance_setting;
+		instance_id = argument_current_ids[LEVEL_INSTANCE];
 	instance = scopename_instance(instance_id, strlen(instance_id));
-	argument_check_scope_id(instance.id, instance.len);
+	argument_check_scope_id(&instance);
 	return instance;
 }
 

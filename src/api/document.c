@@ -119,12 +119,11 @@ parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
 	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
 	{
 		char	   *id = pnstrdup(field.val.string.val, field.val.string.len);
+		ScopeName	name = scopename_make(level, "", id);
 
-		argument_check_scope_id(id, field.val.string.len);
+		argument_check_scope_id(&name);
 		(void) JsonbIteratorNext(&it, value, true);
-		result = lappend(result,
-						 make_scope_document(scopename_make(level, "", id),
-											 value));
+		result = lappend(result, make_scope_document(name, value));
 	}
 	return result;
 }
@@ -170,7 +169,7 @@ static const Oid change_types[] = {
 
 /*
  * Add a row to the result of apply_features().  A "change" of NULL is the
- * creation of an instance.
+ * creation of a scope.
  */
 static void
 emit_change(ReturnSetInfo *rsinfo, const ScopeName *name,
@@ -180,7 +179,7 @@ emit_change(ReturnSetInfo *rsinfo, const ScopeName *name,
 	bool		nulls[lengthof(change_types)] = {false};
 
 	values[0] = CStringGetTextDatum(level_name(name->level));
-	nulls[1] = level_is_single(name->level);
+	nulls[1] = name->level != LEVEL_INSTANCE;
 	values[1] = values[2] = CStringGetTextDatum(name->id);
 	nulls[3] = change == NULL;
 	if (change != NULL)

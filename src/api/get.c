@@ -19,7 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "base/compat.h"
+#include "api/level.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/lookup.h"
@@ -28,10 +28,6 @@
 #include "model/value.h"
 #include "table/generation.h"
 
-PG_FUNCTION_INFO_V1(get_instance_features);
-PG_FUNCTION_INFO_V1(get_system_features);
-PG_FUNCTION_INFO_V1(get_instance_feature_details);
-PG_FUNCTION_INFO_V1(get_system_feature_details);
 PG_FUNCTION_INFO_V1(feature_enabled);
 PG_FUNCTION_INFO_V1(feature_value);
 PG_FUNCTION_INFO_V1(feature_text);
@@ -40,72 +36,48 @@ PG_FUNCTION_INFO_V1(feature_number);
 PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
- * Implement get_*_features(inheritance, ...).
+ * get_*_features(inheritance, id)
  */
 static Datum
-get_features(FunctionCallInfo fcinfo, const ScopeName *name)
+get_features(FunctionCallInfo fcinfo, FeatureLevel level)
 {
-	bool		inheritance = argument_boolean(fcinfo, 0, "inheritance");
-	ReturnSetInfo *rsinfo = result_begin_states(fcinfo);
-	ScopeChain	chain = argument_find_chain(name);
+	ScopeName	name;
+	bool		inheritance;
+	ReturnSetInfo *rsinfo;
+	ScopeChain	chain;
+
+	result_check_argument_count(fcinfo, 1 + level_arguments(level));
+	name = argument_scope(fcinfo, 1, level);
+	inheritance = argument_boolean(fcinfo, 0, "inheritance");
+	rsinfo = result_begin_states(fcinfo);
+	chain = argument_find_chain(&name);
 
 	states_read(&chain, inheritance, result_emit_state, rsinfo);
 	return (Datum) 0;
 }
 
+LEVEL_READER(get_system_features, get_features, LEVEL_SYSTEM);
+LEVEL_READER(get_instance_features, get_features, LEVEL_INSTANCE);
+
 /*
- * get_instance_features(inheritance, instance_id)
+ * get_*_feature_details(id)
  */
-Datum
-get_instance_features(PG_FUNCTION_ARGS)
+static Datum
+get_feature_details(FunctionCallInfo fcinfo, FeatureLevel level)
 {
 	ScopeName	name;
+	ScopeRow	row;
+	FeatureDetails details;
 
-	result_check_argument_count(fcinfo, 2);
-	name = argument_instance(fcinfo, 1);
-	return get_features(fcinfo, &name);
-}
-
-/*
- * get_system_features(inheritance)
- */
-Datum
-get_system_features(PG_FUNCTION_ARGS)
-{
-	result_check_argument_count(fcinfo, 1);
-	return get_features(fcinfo, &scopename_system);
-}
-
-static Datum
-get_feature_details(FunctionCallInfo fcinfo, const ScopeName *name)
-{
-	ScopeRow	row = argument_find_scope_row(name);
-	FeatureDetails details = result_scope_details(name, &row);
-
+	result_check_argument_count(fcinfo, level_arguments(level));
+	name = argument_scope(fcinfo, 0, level);
+	row = argument_find_scope_row(&name);
+	details = result_scope_details(&name, &row);
 	return result_details(fcinfo, &details);
 }
 
-/*
- * get_instance_feature_details(instance_id)
- */
-Datum
-get_instance_feature_details(PG_FUNCTION_ARGS)
-{
-	ScopeName	name;
-
-	result_check_argument_count(fcinfo, 1);
-	name = argument_instance(fcinfo, 0);
-	return get_feature_details(fcinfo, &name);
-}
-
-/*
- * get_system_feature_details()
- */
-Datum
-get_system_feature_details(PG_FUNCTION_ARGS)
-{
-	return get_feature_details(fcinfo, &scopename_system);
-}
+LEVEL_READER(get_system_feature_details, get_feature_details, LEVEL_SYSTEM);
+LEVEL_READER(get_instance_feature_details, get_feature_details, LEVEL_INSTANCE);
 
 /*
  * Like PG_GETARG_TEXT_PP, but without a function call unless the value is

@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "base/compat.h"
+#include "api/level.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/change.h"
@@ -22,8 +22,6 @@
 #include "model/value.h"
 #include "table/tableread.h"
 
-PG_FUNCTION_INFO_V1(instance_feature_history);
-PG_FUNCTION_INFO_V1(system_feature_history);
 PG_FUNCTION_INFO_V1(get_instance_features_at);
 PG_FUNCTION_INFO_V1(revert_instance_features);
 PG_FUNCTION_INFO_V1(purge_feature_events);
@@ -58,47 +56,31 @@ emit_event(const EventRow *event, void *arg)
 }
 
 /*
- * The body of *_feature_history(), which is restricted to roles that may
- * change the scope.
+ * *_feature_history(id), which are restricted to roles that may change the
+ * scope.
  */
 static Datum
-feature_history(FunctionCallInfo fcinfo, const ScopeName *name)
+feature_history(FunctionCallInfo fcinfo, FeatureLevel level)
 {
-	ScopeRow	row = argument_find_scope_row(name);
+	ScopeName	name;
+	ScopeRow	row;
 	ReturnSetInfo *rsinfo;
 	Snapshot	snapshot;
 
-	permission_check(name, &row, PERMISSION_WRITE);
+	result_check_argument_count(fcinfo, level_arguments(level));
+	name = argument_scope(fcinfo, 0, level);
+	row = argument_find_scope_row(&name);
+	permission_check(&name, &row, PERMISSION_WRITE);
 
 	rsinfo = result_begin_set(fcinfo, event_types, lengthof(event_types));
 	snapshot = scan_begin();
-	tableread_foreach_event(snapshot, name, emit_event, rsinfo);
+	tableread_foreach_event(snapshot, &name, emit_event, rsinfo);
 	scan_end(snapshot);
 	return (Datum) 0;
 }
 
-/*
- * instance_feature_history(instance_id)
- */
-Datum
-instance_feature_history(PG_FUNCTION_ARGS)
-{
-	ScopeName	name;
-
-	result_check_argument_count(fcinfo, 1);
-	name = argument_instance(fcinfo, 0);
-
-	return feature_history(fcinfo, &name);
-}
-
-/*
- * system_feature_history()
- */
-Datum
-system_feature_history(PG_FUNCTION_ARGS)
-{
-	return feature_history(fcinfo, &scopename_system);
-}
+LEVEL_READER(system_feature_history, feature_history, LEVEL_SYSTEM);
+LEVEL_READER(instance_feature_history, feature_history, LEVEL_INSTANCE);
 
 /*
  * get_instance_features_at(at, instance_id)

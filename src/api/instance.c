@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * instance.c
- *	  SQL-callable functions that create and drop instances and change owners.
+ *	  SQL-callable functions that create and drop scopes and change owners.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,18 +12,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "base/compat.h"
+#include "api/level.h"
 #include "change/argument.h"
-#include "change/change.h"
 #include "change/scopes.h"
 #include "table/generation.h"
 #include "table/tableread.h"
 #include "table/tablewriter.h"
-
-PG_FUNCTION_INFO_V1(create_instance);
-PG_FUNCTION_INFO_V1(drop_instance);
-PG_FUNCTION_INFO_V1(alter_system_owner);
-PG_FUNCTION_INFO_V1(alter_instance_owner);
 
 /*
  * Return the role named by an argument of type regrole.  Raises
@@ -42,20 +36,28 @@ role_argument(FunctionCallInfo fcinfo, int argno)
 }
 
 /*
- * create_instance(instance_id, owner)
+ * Raise invalid_parameter_value if the id of a scope of a level is null.
  */
-Datum
-create_instance(PG_FUNCTION_ARGS)
+static void
+require_id(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
+{
+	if (PG_ARGISNULL(argno))
+		report_null_argument(psprintf("%s_id", level_name(level)));
+}
+
+/*
+ * create_*(id, owner)
+ */
+static Datum
+create_scope(FunctionCallInfo fcinfo, FeatureLevel level)
 {
 	ScopeName	name;
 	ScopeRow	nobody = {0};
 	FeatureDetails details;
 
 	result_check_argument_count(fcinfo, 2);
-	change_prevent_command("create_instance()");
-	if (PG_ARGISNULL(0))
-		report_null_argument("instance_id");
-	name = argument_instance(fcinfo, 0);
+	require_id(fcinfo, 0, level);
+	name = argument_scope(fcinfo, 0, level);
 
 	permission_check(&name, &nobody, PERMISSION_SYSTEM_WRITE);
 	if (!scope_create(&name,
@@ -65,68 +67,50 @@ create_instance(PG_FUNCTION_ARGS)
 	return result_details(fcinfo, &details);
 }
 
+LEVEL_WRITER(create_instance, create_scope, LEVEL_INSTANCE);
+
 /*
- * drop_instance(instance_id)
+ * drop_*(id)
  */
-Datum
-drop_instance(PG_FUNCTION_ARGS)
+static Datum
+drop_scope(FunctionCallInfo fcinfo, FeatureLevel level)
 {
 	ScopeName	name;
 
 	result_check_argument_count(fcinfo, 1);
-	change_prevent_command("drop_instance()");
-	if (PG_ARGISNULL(0))
-		report_null_argument("instance_id");
-	name = argument_instance(fcinfo, 0);
+	require_id(fcinfo, 0, level);
+	name = argument_scope(fcinfo, 0, level);
 
 	scope_drop(&name);
 	PG_RETURN_VOID();
 }
 
+LEVEL_WRITER(drop_instance, drop_scope, LEVEL_INSTANCE);
+
 /*
- * Give a scope to the role named by an argument.
+ * alter_*_owner(owner, id)
  */
-static void
-alter_owner(FunctionCallInfo fcinfo, const ScopeName *name, int argno)
+static Datum
+alter_owner(FunctionCallInfo fcinfo, FeatureLevel level)
 {
+	ScopeName	name;
 	Oid			owner;
 	ScopeRow	row;
 
-	if (PG_ARGISNULL(argno))
+	result_check_argument_count(fcinfo, 1 + level_arguments(level));
+	name = argument_scope(fcinfo, 1, level);
+	if (PG_ARGISNULL(0))
 		report_null_argument("owner");
 
 	/* Report errors before taking any lock. */
-	row = argument_find_scope_row(name);
-	permission_check(name, &row, PERMISSION_WRITE);
-	owner = role_argument(fcinfo, argno);
-	permission_check_new_owner(name, &row, owner);
+	row = argument_find_scope_row(&name);
+	permission_check(&name, &row, PERMISSION_WRITE);
+	owner = role_argument(fcinfo, 0);
+	permission_check_new_owner(&name, &row, owner);
 
-	scope_give(name, owner);
-}
-
-/*
- * alter_system_owner(owner)
- */
-Datum
-alter_system_owner(PG_FUNCTION_ARGS)
-{
-	result_check_argument_count(fcinfo, 1);
-	change_prevent_command("alter_system_owner()");
-	alter_owner(fcinfo, &scopename_system, 0);
+	scope_give(&name, owner);
 	PG_RETURN_VOID();
 }
 
-/*
- * alter_instance_owner(owner, instance_id)
- */
-Datum
-alter_instance_owner(PG_FUNCTION_ARGS)
-{
-	ScopeName	name;
-
-	result_check_argument_count(fcinfo, 2);
-	change_prevent_command("alter_instance_owner()");
-	name = argument_instance(fcinfo, 1);
-	alter_owner(fcinfo, &name, 0);
-	PG_RETURN_VOID();
-}
+LEVEL_WRITER(alter_system_owner, alter_owner, LEVEL_SYSTEM);
+LEVEL_WRITER(alter_instance_owner, alter_owner, LEVEL_INSTANCE);

@@ -30,9 +30,9 @@ PG_FUNCTION_INFO_V1(instance_features_version);
 
 extern PGDLLEXPORT void _PG_init(void);
 
-/* Results for the current instance become stale when it changes. */
+/* Results for the current scopes become stale when those change. */
 static void
-assign_instance_id(const char *newval, void *extra)
+assign_current_id(const char *newval, void *extra)
 {
 	generation_advance();
 }
@@ -40,16 +40,23 @@ assign_instance_id(const char *newval, void *extra)
 void
 _PG_init(void)
 {
-	DefineCustomStringVariable("instance_features.instance_id",
-							   "Sets the current instance.",
-							   "Functions called without an instance id are about this instance.",
-							   &argument_instance_setting,
-							   level_infos[LEVEL_INSTANCE].implicit_id,
-							   PGC_USERSET,
-							   0,
-							   NULL,
-							   assign_instance_id,
-							   NULL);
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		const LevelInfo *info = &level_infos[level];
+
+		if (info->setting == NULL)
+			continue;
+		DefineCustomStringVariable(info->setting,
+								   info->setting_description,
+								   info->setting_details,
+								   &argument_current_ids[level],
+								   info->implicit_id ? info->implicit_id : "",
+								   PGC_USERSET,
+								   0,
+								   NULL,
+								   assign_current_id,
+								   NULL);
+	}
 	DefineCustomBoolVariable("instance_features.notify",
 							 "Notifies the channel \"instance_features\" of committed changes.",
 							 NULL,

@@ -176,12 +176,9 @@ log_internal_error(const ErrorData *edata)
 static Jsonb *
 dispatch_request(const ServiceRequest *request, const Jsonb *body)
 {
-	ScopeName	name;
+	ScopeName	name = argument_current_scope(request->level);
 	JsonbBuilder state = {0};
 	FeatureDetails details;
-
-	name = level_is_single(request->level) ? scopename_system :
-		argument_current_instance();
 
 	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (request->method == METHOD_GET)

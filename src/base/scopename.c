@@ -3,7 +3,8 @@
  * scopename.c
  *	  Levels, names of scopes, and implicit scopes.
  *
- * The rule: a level is a row of level_infos[].
+ * The rule: a level is a row of level_infos[].  Besides that, it has its
+ * functions in SQL; see api/level.h.
  *
  * Implicit scopes.  The system and the instance "default" exist without a row
  * in table scope, because rows inserted by the installation script would
@@ -21,6 +22,7 @@ const LevelInfo level_infos[NUM_LEVELS] =
 	[LEVEL_SYSTEM] = {
 		.name = "system",
 		.description = "the system",
+		.parent = NO_LEVEL,
 		.only_id = "SYSTEM",
 		.implicit_id = "SYSTEM",
 		.service_source = "SOURCE_SYSTEM",
@@ -32,7 +34,11 @@ const LevelInfo level_infos[NUM_LEVELS] =
 	[LEVEL_INSTANCE] = {
 		.name = "instance",
 		.description = "instance",
+		.parent = LEVEL_SYSTEM,
 		.implicit_id = "default",
+		.setting = "instance_features.instance_id",
+		.setting_description = "Sets the current instance.",
+		.setting_details = "Functions called without an instance id are about this instance.",
 		.service_source = "SOURCE_INSTANCE",
 		.service_resource = "instance",
 		.document_field = "instances",
@@ -177,6 +183,7 @@ scopename_violation(const char *level, const char *instance_id,
 		return psprintf("An id must have from 1 to %d bytes.",
 						MAX_SCOPE_ID_LENGTH);
 	if (instance_id[0] != '\0')
-		return "The instance_id of the system and of instances must be empty.";
+		return psprintf("Scopes of level \"%s\" belong to no instance, so instance_id must be empty.",
+						info->name);
 	return NULL;
 }

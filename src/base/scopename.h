@@ -16,18 +16,24 @@
 typedef enum FeatureLevel
 {
 	LEVEL_SYSTEM,
-	LEVEL_INSTANCE
+	LEVEL_INSTANCE,
+	NUM_LEVELS
 } FeatureLevel;
 
-#define NUM_LEVELS (LEVEL_INSTANCE + 1)
+/* The parent of a level that inherits only defaults. */
+#define NO_LEVEL (-1)
 
 /* The properties of a level.  No code distinguishes levels in other ways. */
 typedef struct LevelInfo
 {
 	const char *name;			/* in tables, events, notifications, sources */
 	const char *description;	/* of its scopes in messages, before the id */
+	int			parent;			/* where it inherits from; NO_LEVEL if nowhere */
 	const char *only_id;		/* of its only scope; NULL if it has many */
 	const char *implicit_id;	/* of its implicit scope; NULL if none */
+	const char *setting;		/* has the id of its current scope; this and */
+	const char *setting_description;	/* the next two are NULL if it has */
+	const char *setting_details;	/* only one */
 	const char *service_source; /* in the service's responses */
 	const char *service_resource;	/* in the service's paths */
 	const char *document_field; /* in documents */

@@ -4,9 +4,9 @@
  *	  Arguments of SQL-callable functions, and the scopes that they name.
  *
  * The rule: an id is checked when it is used, wherever it comes from.  The
- * setting instance_features.instance_id may have any value: if loading the
- * library rejected a value that was set before, the session would continue
- * with a different instance.
+ * settings that have the current scopes, such as instance_features.instance_id,
+ * may have any value: if loading the library rejected a value that was set
+ * before, the session would continue with a different scope.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,60 +17,70 @@
 
 #include "change/argument.h"
 
-char	   *argument_instance_setting;
+char	   *argument_current_ids[NUM_LEVELS];
 
 /*
- * Raise invalid_parameter_value unless a string can be the id of an instance.
+ * Raise invalid_parameter_value unless the id of a name can be one.
  */
 void
-argument_check_scope_id(const char *id, int len)
+argument_check_scope_id(const ScopeName *name)
 {
-	if (len == 0)
+	const char *level = level_name(name->level);
+
+	if (name->len == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("instance id must not be empty")));
-	if (len > MAX_SCOPE_ID_LENGTH)
+				 errmsg("%s id must not be empty", level)));
+	if (name->len > MAX_SCOPE_ID_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("instance id is too long"),
+				 errmsg("%s id is too long", level),
 				 errdetail("It has %d bytes, and at most %d are allowed.",
-						   len, MAX_SCOPE_ID_LENGTH)));
-	if (!pg_verifymbstr(id, len, true))
+						   name->len, MAX_SCOPE_ID_LENGTH)));
+	if (!pg_verifymbstr(name->id, name->len, true))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("instance id is not valid in encoding \"%s\"",
+				 errmsg("%s id is not valid in encoding \"%s\"", level,
 						GetDatabaseEncodingName())));
 }
 
 /*
- * Return the current instance.  The id is a palloc'd copy, because a trigger
- * may change the setting.  Raises invalid_parameter_value if the setting
- * cannot be an id.
+ * Return the current scope of a level, which may be its only one.  The id is a
+ * palloc'd copy, because a trigger may change the setting.  Raises
+ * invalid_parameter_value if the setting cannot be an id.
  */
 ScopeName
-argument_current_instance(void)
+argument_current_scope(FeatureLevel level)
 {
-	const char *id = pstrdup(argument_instance_setting);
+	ScopeName	name;
 
-	argument_check_scope_id(id, strlen(id));
-	return scopename_instance(id, strlen(id));
+	if (level_is_single(level))
+		return scopename_implicit(level);
+
+	name = scopename_make(level, "", pstrdup(argument_current_ids[level]));
+	argument_check_scope_id(&name);
+	return name;
 }
 
 /*
- * Return the instance named by an argument of type text, or the current one if
- * it is null.  Raises invalid_parameter_value if it cannot be an id.
+ * Return the scope of a level that is named by an argument of type text, or
+ * the current one if that is null.  If the level has only one scope, there is
+ * no such argument.  Raises invalid_parameter_value if it cannot be an id.
  */
 ScopeName
-argument_instance(FunctionCallInfo fcinfo, int argno)
+argument_scope(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
 {
+	ScopeName	name = {level, "", 0};
 	text	   *id;
 
-	if (PG_ARGISNULL(argno))
-		return argument_current_instance();
+	if (level_is_single(level) || PG_ARGISNULL(argno))
+		return argument_current_scope(level);
 
 	id = PG_GETARG_TEXT_PP(argno);
-	argument_check_scope_id(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
-	return scopename_instance(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+	name.id = VARDATA_ANY(id);
+	name.len = VARSIZE_ANY_EXHDR(id);
+	argument_check_scope_id(&name);
+	return name;
 }
 
 /*
@@ -134,8 +144,9 @@ argument_chain(const ScopeName *name)
 	ScopeChain	chain = {0};
 
 	chain.names[chain.length++] = *name;
-	if (name->level != LEVEL_SYSTEM)
-		chain.names[chain.length++] = scopename_system;
+	for (int parent = level_infos[name->level].parent; parent != NO_LEVEL;
+		 parent = level_infos[parent].parent)
+		chain.names[chain.length++] = scopename_implicit(parent);
 	return chain;
 }
 

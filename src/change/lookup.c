@@ -84,9 +84,10 @@ lookup_refresh(FeatureLookup *lookup)
 
 	if (lookup->id_length < 0)
 	{
-		instance = scopename_instance(argument_instance_setting,
-									  strlen(argument_instance_setting));
-		argument_check_scope_id(instance.id, instance.len);
+		const char *id = argument_current_ids[LEVEL_INSTANCE];
+
+		instance = scopename_instance(id, strlen(id));
+		argument_check_scope_id(&instance);
 	}
 	else
 		instance = scopename_instance(lookup->id, lookup->id_length);

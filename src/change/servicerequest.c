@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -139,6 +140,22 @@ parse_query(const char *query, ServiceRequest *request)
 }
 
 /*
+ * Return a list of the service's paths, from the lowest level up.
+ */
+static char *
+list_paths(void)
+{
+	StringInfoData paths;
+
+	initStringInfo(&paths);
+	for (int i = NUM_LEVELS - 1; i >= 0; i--)
+		appendStringInfo(&paths, "%s/v2beta/features/%s",
+						 i == NUM_LEVELS - 1 ? "" : i > 0 ? ", " : " and ",
+						 level_infos[i].service_resource);
+	return paths.data;
+}
+
+/*
  * Find the level of a resource.  Returns false if there is none.
  */
 static bool
@@ -189,7 +206,7 @@ servicerequest_parse(const char *method, const char *path)
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("path \"%s\" does not exist",
 						error_clip_name(decoded, strlen(decoded))),
-				 errhint("The paths are /v2beta/features/instance and /v2beta/features/system.")));
+				 errhint("The paths are %s.", list_paths())));
 
 	for (int i = 0; i < lengthof(method_names); i++)
 	{

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * level.h
+ *	  SQL-callable functions that exist for each level.
+ *
+ * The rule: what they do is written once, in a function of the level.  The
+ * argument that names the scope is missing if the level has only one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef INSTANCE_FEATURES_LEVEL_H
+#define INSTANCE_FEATURES_LEVEL_H
+
+#include "fmgr.h"
+
+#include "base/compat.h"
+#include "base/scopename.h"
+#include "change/change.h"
+
+/* Define the function "name", which calls body(fcinfo, level). */
+#define LEVEL_READER(name, body, level) \
+PG_FUNCTION_INFO_V1(name); \
+Datum \
+name(PG_FUNCTION_ARGS) \
+{ \
+	return body(fcinfo, level); \
+} \
+extern int	no_such_variable
+
+/* The same for a function that writes. */
+#define LEVEL_WRITER(name, body, level) \
+PG_FUNCTION_INFO_V1(name); \
+Datum \
+name(PG_FUNCTION_ARGS) \
+{ \
+	change_prevent_command(#name "()"); \
+	return body(fcinfo, level); \
+} \
+extern int	no_such_variable
+
+/* Return the number of arguments that name a scope of the level. */
+static inline int
+level_arguments(FeatureLevel level)
+{
+	return level_is_single(level) ? 0 : 1;
+}
+
+#endif							/* INSTANCE_FEATURES_LEVEL_H */
