@@ -413,7 +413,8 @@ export_features(PG_FUNCTION_ARGS)
 		List	   *names = scopes_to_export(snapshot, level, everything);
 		ListCell   *lc;
 
-		if (level_is_single(level) && names == NIL)
+		if (names == NIL && (level_is_single(level) ||
+							 level_infos[level].implicit_id == NULL))
 			continue;
 		json_push_string(&builder, WJB_KEY, level_infos[level].document_field);
 		if (!level_is_single(level))
