@@ -29,27 +29,22 @@ SELECT is_empty($$
         AND NOT (classid = 'pg_class'::regclass
             AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'c'))$$,
     'every object has a comment');
--- What writes.  Every other function is a reader.
-CREATE TEMP TABLE writer (name name);
-INSERT INTO writer VALUES
-    ('set_system_features'), ('set_instance_features'),
-    ('reset_system_features'), ('reset_instance_features'),
-    ('define_feature'), ('alter_feature'), ('set_feature_stage'), ('drop_feature'),
-    ('create_instance'), ('drop_instance'),
-    ('alter_system_owner'), ('alter_instance_owner'),
-    ('apply_features'), ('revert_instance_features'), ('purge_feature_events'),
-    ('feature_service'), ('track_changes');
+-- A function is a writer by the verb that its name begins with, or one of two others.
+-- Every other function is a reader.
+CREATE FUNCTION pg_temp.is_writer(name name) RETURNS boolean LANGUAGE sql
+AS $$SELECT name ~ ('^((set|reset|revert|create|drop|define|alter|apply|purge)_\w+'
+    '|feature_service|track_changes)$')$$;
 CREATE TEMP VIEW member_function AS
 SELECT p.*, l.lanname FROM pg_proc p
 JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid
 JOIN pg_language l ON l.oid = prolang;
 SELECT is_empty($$
     SELECT oid::regprocedure FROM member_function
-    WHERE proname IN (TABLE writer) AND NOT (provolatile = 'v' AND proparallel = 'u')$$,
+    WHERE pg_temp.is_writer(proname) AND NOT (provolatile = 'v' AND proparallel = 'u')$$,
     'writers are VOLATILE and PARALLEL UNSAFE');
 SELECT is_empty($$
     SELECT oid::regprocedure FROM member_function
-    WHERE proname NOT IN (TABLE writer) AND NOT (
+    WHERE NOT pg_temp.is_writer(proname) AND NOT (
         provolatile = CASE
             WHEN proname IN ('builtin_features', 'feature_value_violation') THEN 'i'
             WHEN proname = 'instance_features_stats' THEN 'v'

@@ -4,11 +4,8 @@ SELECT * FROM no_plan();
 
 SELECT results_eq('SELECT feature, value, source::text, sequence, change_date '
     'FROM get_instance_features(true)',
-    $$VALUES ('login_default_org', 'false'::jsonb, 'default', NULL::bigint, NULL::timestamptz),
-             ('oidc_legacy_introspection', 'false', 'default', NULL, NULL),
-             ('oidc_token_exchange', 'false', 'default', NULL, NULL),
-             ('oidc_trigger_introspection_projections', 'false', 'default', NULL, NULL),
-             ('user_schema', 'false', 'default', NULL, NULL)$$,
+    $$SELECT key COLLATE "default", default_value, 'default', NULL::bigint, NULL::timestamptz
+        FROM instance_features.definition ORDER BY key$$,
     'a fresh instance has every feature''s default with inheritance');
 SELECT is(pg_temp.try('SELECT get_instance_features()'),
     'P0002 | instance "default" has no feature settings | '
@@ -18,17 +15,17 @@ SELECT is(pg_temp.try('SELECT get_instance_features(NULL)'), '22023 | inheritanc
     'get_instance_features() refuses NULL for inheritance');
 SELECT is_empty('SELECT * FROM get_system_features()',
     'a fresh system has no settings without inheritance');
-SELECT is((SELECT count(*) FROM get_system_features(true)), 5::bigint,
+SELECT is((SELECT count(*) FROM get_system_features(true)),
+    (SELECT count(*) FROM instance_features.definition),
     'a fresh system has every feature''s default with inheritance');
 
 SELECT set_system_features('{"userSchema": true, "loginDefaultOrg": true}') AS ignored \gset
 SELECT set_instance_features('{"loginDefaultOrg": false}') AS ignored \gset
 SELECT results_eq('SELECT feature, value, source::text FROM get_instance_features(true)',
-    $$VALUES ('login_default_org', 'false'::jsonb, 'instance'),
-        ('oidc_legacy_introspection', 'false', 'default'),
-             ('oidc_token_exchange', 'false', 'default'),
-             ('oidc_trigger_introspection_projections', 'false', 'default'),
-             ('user_schema', 'true', 'system')$$,
+    $$SELECT key COLLATE "default", CASE key WHEN 'user_schema' THEN 'true' ELSE 'false' END::jsonb,
+          CASE key WHEN 'login_default_org' THEN 'instance'
+              WHEN 'user_schema' THEN 'system' ELSE 'default' END
+        FROM instance_features.definition ORDER BY key$$,
     'the instance comes before the system, and the system before the default');
 SELECT results_eq('SELECT feature, value, source::text, sequence FROM get_system_features()',
     $$VALUES ('login_default_org', 'true'::jsonb, 'system', 1::bigint),
