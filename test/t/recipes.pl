@@ -126,7 +126,7 @@ SKIP:
 	{
 		local @ENV{qw(PG_CONFIG PATH TESTDATADIR TESTLOGDIR)} =
 		  ($copied_pg_config, dirname($copied_pg_config) . ":$ENV{PATH}", "$tmp/data", "$tmp/log");
-		local $ENV{FUZZ_STEPS} = 500;
+		local $ENV{FUZZ_STEPS} = 1500;
 		mkdir "$tmp/$_" for qw(data log);
 		chdir $source or die;
 		for my $name (qw(symbols fuzz))
