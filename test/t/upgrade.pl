@@ -262,7 +262,7 @@ sub make_next_version
 	my ($directory) = @_;
 	mkpath("$directory/sql");
 	system('cp', '-r', 'Makefile', 'src', 'include', $directory) == 0 or die;
-	unlink glob "$directory/src/*.o $directory/src/*.bc";
+	unlink glob "$directory/src/*/*.o $directory/src/*/*.bc";
 	my $control = slurp_file('instance_features.control');
 	my ($current) = $control =~ /^default_version = '(.*)'/m;
 	my ($major, $minor) = split /\./, $current;
@@ -273,9 +273,9 @@ sub make_next_version
 
 	my $update = slurp_file("$here/data/next_version.sql");
 	append_to_file("$directory/sql/instance_features--$current--$next.sql", $update);
-	my ($new) = $update =~ /^-- What is new\n(.*?)^-- Rights/ms or die;
+	my ($new) = $update =~ /^-- What is new\n(.*?)^-- Privileges/ms or die;
 	my $whole = slurp_file("sql/instance_features--$current.sql");
-	$whole =~ s/^(--\n-- Rights\.)/$new$1/m or die;
+	$whole =~ s/^(--\n-- Privileges\.)/$new$1/m or die;
 	append_to_file("$directory/sql/instance_features--$next.sql", $whole);
 	return ($current, $next);
 }

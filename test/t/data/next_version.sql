@@ -49,7 +49,7 @@ END;
 COMMENT ON FUNCTION @extschema@.feature_count(@extschema@.feature_stage) IS
     'how many features are in a stage';
 
--- Rights: a superuser who updates made it as themselves.
+-- Privileges: a superuser who updates has created it as themselves.
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION %s OWNER TO %s',
