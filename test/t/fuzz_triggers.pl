@@ -744,7 +744,8 @@ sub check_notifications
 		$count{notified_changes}++;
 
 		# A notification may come a bit later.
-		for (1 .. 5) { $notified{all} || $notified{$name} || read_digests() }
+		my $limit = time + ($ENV{PG_TEST_TIMEOUT_DEFAULT} // 180);
+		read_digests() until $notified{all} || $notified{$name} || time > $limit;
 		$failed //= "changed without a notification: $name"
 		  unless $notified{all} || $notified{$name};
 	}

@@ -122,7 +122,7 @@ SKIP:
 	run_in("$tmp/unpacked", 'it is unpacked', 'unzip', '-q', $zip);
 	run_in(
 		"$tmp/unpacked/instance_features-$version",
-		'builds and passes installcheck',
+		'the unpacked sources build and pass installcheck',
 		'sh', '-ec', '"$@"; exec "$@" installcheck',
 		'-',  @make);
 }

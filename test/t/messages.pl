@@ -97,7 +97,7 @@ for my $warm (
 				$error,
 				qr/ERROR:  22023/,
 				"an id of " . length($id) . " bytes by $how is refused on $connection");
-			unlike($error, qr/WARNING/, "$how of it does not warn on $connection");
+			unlike($error, qr/WARNING/, "$how of a refused id does not warn on $connection");
 		}
 	}
 	my (undef, undef, $error) =

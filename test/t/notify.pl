@@ -319,7 +319,7 @@ notifies(
 		TRUNCATE instance_features.scope, instance_features.setting, instance_features.event,
 		instance_features.feature; SELECT set_instance_features('{"userSchema": true}'); COMMIT},
 	'all',
-	'everything includes a change in the same transaction');
+	'a notification of everything includes a change in the same transaction');
 notifies(
 	q{
 	BEGIN;

@@ -494,7 +494,7 @@ is(outcome($source, 'schemas', 'alice', 'DROP EXTENSION instance_features'),
 is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs'),
 	'2BP01', 'the owner of the target schema may not drop the schema without CASCADE');
 is(outcome($source, 'schemas', 'alice', 'DROP SCHEMA theirs CASCADE'),
-	'', 'the owner of the target schema may drop it with CASCADE');
+	'', 'the owner of the target schema may drop the schema with CASCADE');
 is( $source->safe_psql(
 		'schemas',
 		q{SELECT count(*) FROM pg_namespace WHERE nspname IN ('theirs', 'instance_features')}),
@@ -509,7 +509,8 @@ is( outcome(
 		$source,
 		'schemas',
 		'dbo',
-		q{SELECT (set_instance_features('{"userSchema": true}')).sequence, feature_enabled('user_schema')}
+		q{SELECT (set_instance_features('{"userSchema": true}')).sequence,
+			feature_enabled('user_schema')}
 	),
 	'1|t',
 	'the extension works without plpgsql once it is created');

@@ -410,7 +410,7 @@ async function failure(call) {
 }
 
 for (const [name, transport] of Object.entries(transports)) {
-  test(`${name}: set, read, reset, and the errors`, async () => {
+  test(`${name}: a client sets, reads and resets features and gets errors`, async () => {
     await resetAll();
     const client = createFeatureServiceClient(transport(await tokenOf('alice')));
     const beta = createClientFor(v2beta.FeatureService)(transport(await tokenOf('alice')));
