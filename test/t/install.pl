@@ -119,7 +119,7 @@ SKIP:
 		"instance_features-$version.zip",
 		'the archive has the version of META.json');
 	mkdir "$tmp/unpacked";
-	run_in("$tmp/unpacked", 'it is unpacked', 'unzip', '-q', $zip);
+	run_in("$tmp/unpacked", 'unzip unpacks the archive', 'unzip', '-q', $zip);
 	run_in(
 		"$tmp/unpacked/instance_features-$version",
 		'the unpacked sources build and pass installcheck',

@@ -426,7 +426,7 @@ notifies(
 	q{SET instance_features.notify = off; SELECT create_instance('bobs', 'bob');
 		UPDATE instance_features.setting SET value = 'true'},
 	'',
-	'the setting notify turns those of direct DML off');
+	'the setting notify turns notifications of direct DML off');
 my $bob = Session->new($node, user => 'bob');
 is( $bob->query(q{SELECT feature_enabled('user_schema'); SET instance_features.notify = off}),
 	"t\nERROR:  permission denied to set parameter \"instance_features.notify\"",

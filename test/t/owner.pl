@@ -100,7 +100,7 @@ sub restore_ok
 			'2>',
 			\$stderr),
 		"$name: the dump can be restored");
-	unlike($stderr, qr/ERROR/, "$name: it restores without an error");
+	unlike($stderr, qr/ERROR/, "$name: the restore prints no error");
 	is($target->safe_psql($database, $query),
 		$owners, "$name: the owners are bound by name or nobody");
 	return;

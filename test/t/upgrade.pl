@@ -288,10 +288,10 @@ SKIP:
 	my ($current, $next) = make_next_version("$tmp/source");
 	my @make = ('make', '-s', '-C', "$tmp/source", 'with_llvm=no', 'COPT=-Werror');
 	delete local @ENV{qw(MAKEFLAGS MAKELEVEL MFLAGS)};
-	command_ok([ @make, 'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config') ], "$next builds");
+	command_ok([ @make, 'PG_CONFIG=' . ($ENV{PG_CONFIG} // 'pg_config') ], "version $next builds");
 	command_ok(
 		[ @make, "PG_CONFIG=$copied_pg_config", 'install' ],
-		"$next is installed into a copy of PostgreSQL");
+		"version $next is installed into a copy of PostgreSQL");
 
 	my $updated =
 	  PostgreSQL::Test::Cluster->new('next', install_path => dirname(dirname($copied_pg_config)));
