@@ -203,10 +203,12 @@ SELECT cmp_ok(pg_temp.loads(100), '<=', 1::bigint,
     'readers answer from the cache after a suppressed write that was rolled back');
 
 -- Constraints and index expressions that ask.
+-- From PostgreSQL 17 on, CREATE INDEX runs with a search_path of its own.
 CREATE FUNCTION public.asks(feature text)
 RETURNS boolean
 LANGUAGE plpgsql
 IMMUTABLE
+SET search_path FROM CURRENT
 AS $$
 BEGIN
     PERFORM feature_value(feature, i) FROM unnest('{a,b}'::text[]) i;

@@ -35,7 +35,10 @@ LEFT JOIN pg_operator o ON d.classid = 'pg_operator'::regclass AND o.oid = d.obj
 LEFT JOIN pg_opclass oc ON d.classid = 'pg_opclass'::regclass AND oc.oid = d.objid
 LEFT JOIN pg_opfamily opf ON d.classid = 'pg_opfamily'::regclass AND opf.oid = d.objid,
 LATERAL pg_identify_object(d.classid, d.objid, 0) i
-WHERE x.extname = 'instance_features' AND i.type <> 'cast';
+WHERE x.extname = 'instance_features' AND i.type <> 'cast'
+    -- From PostgreSQL 17 on, arrays and rows are members, too.
+    AND (t.oid IS NULL OR t.typelem = 0 AND (t.typrelid = 0
+        OR (SELECT r.relkind = 'c' FROM pg_class r WHERE r.oid = t.typrelid)));
 
 -- Rows only if something belongs to another than the bootstrap superuser: a
 -- member, an index, a sequence, a TOAST table, an array's type, a row's type.
