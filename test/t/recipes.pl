@@ -112,7 +112,7 @@ SKIP:
 
 	my $node = PostgreSQL::Test::Cluster->new('main',
 		install_path => $copied_pg_config =~ s{/bin/pg_config$}{}r);
-	$node->init;
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
 	$node->start;
 	for my $file (@new)
 	{

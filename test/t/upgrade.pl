@@ -30,9 +30,14 @@ $node->safe_psql(
 	BEGIN
 		CREATE TEMP TABLE member AS
 		SELECT i.type, i.identity
-		FROM pg_depend d, pg_identify_object(d.classid, d.objid, 0) i
+		FROM pg_depend d
+		LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid,
+		LATERAL pg_identify_object(d.classid, d.objid, 0) i
 		WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension
-			WHERE extname = 'instance_features') AND d.deptype = 'e';
+			WHERE extname = 'instance_features') AND d.deptype = 'e'
+			-- From PostgreSQL 17 on, arrays and rows are members, too.
+			AND (t.oid IS NULL OR t.typelem = 0 AND (t.typrelid = 0
+				OR (SELECT r.relkind = 'c' FROM pg_class r WHERE r.oid = t.typrelid)));
 		FOR member IN SELECT * FROM member LOOP
 			EXECUTE format('ALTER EXTENSION instance_features DROP %s %s', replace(member.type,
 				'composite ', ''), member.identity);
