@@ -31,7 +31,6 @@ enum_argument(FunctionCallInfo fcinfo, int argno)
 											PG_GETARG_DATUM(argno)));
 }
 
-
 /*
  * define_feature(feature, default_value, description, json_name, value_type,
  * allowed_values)

@@ -7,17 +7,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "api/level.h"
 #include "change/argument.h"
 #include "change/scopes.h"
-#include "table/generation.h"
-#include "table/tableread.h"
-#include "table/tablewriter.h"
 
 /*
  * Return the role named by an argument of type regrole.  Raises

@@ -25,7 +25,7 @@ typedef struct Purge
 {
 	TableWriter *writer;
 	int64		last_sequence;	/* this event and later ones are kept, */
-	int64	   *kept;			/* and these, which sorted */
+	int64	   *kept;			/* and so are these, sorted */
 	int			nkept;
 	int64		deleted;
 } Purge;

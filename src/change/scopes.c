@@ -97,7 +97,7 @@ update_scope_row(const ScopeName *name, ScopeTuple *scope,
 }
 
 /*
- * Create an instance, and set *details to its details.  Returns false if it
+ * Create a scope, and set *details to its details.  Returns false if it
  * already exists.  The caller has checked the permission.  Raises
  * undefined_object if the owner does not exist.
  */
