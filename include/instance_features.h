@@ -14,7 +14,7 @@
  *		if (api == NULL)
  *			...				the extension is not installed in this database
  *		if (gate == NULL)
- *			gate = api->resolve("login_default_org", "default", true);
+ *			gate = api->resolve("login_default_org", "default", NULL, NULL, true);
  *		if (instance_feature_is_enabled(api, gate))
  *			...
  *
@@ -23,8 +23,11 @@
  * on a standby all replayed changes.  In an output plugin of logical decoding,
  * results are as of the decoded position, like all catalog lookups there.
  *
- * If a result enforces something, pass the id of an instance.  An instance_id
- * of NULL means the current instance, which any user can set.
+ * The context of a lookup is an instance, an organization and a user.  Each is
+ * the one whose id is passed; else, if no id above it is passed, the current
+ * one, which the settings instance_features.instance_id, organization_id and
+ * user_id name; else none.  If a result enforces something, pass the id of the
+ * instance, because any user can set the current one.
  *
  * Transactions: call these functions in a transaction, in a backend that is
  * connected to a database; parallel workers and standbys are supported.
@@ -37,8 +40,8 @@
  *										database
  *		no_data_found (P0002)			the instance does not exist
  *		invalid_parameter_value (22023)	the key is NULL (or, in resolve(), too
- *										long), the id is empty or too long, or
- *										the feature is not boolean
+ *										long), an id is empty or longer than
+ *										200 bytes, or the feature is not boolean
  * If missing_ok is true, the functions return false instead of raising the
  * first two.
  *
@@ -60,16 +63,18 @@
 #include "utils/inval.h"
 
 /*
- * Later versions only add functions at the end of InstanceFeaturesApi.  Check
- * that the version is not older than the functions that you call.
+ * The version of the API.  Later versions only add functions at the end of
+ * InstanceFeaturesApi, so a library works with modules that were built with its
+ * version or an earlier one.  Version 1 was a development version, which
+ * is found by another variable.
  */
-#define INSTANCE_FEATURES_API_VERSION 1
+#define INSTANCE_FEATURES_API_VERSION 2
 
 /* The rendezvous variable that points to the InstanceFeaturesApi. */
-#define INSTANCE_FEATURES_RENDEZVOUS "instance_features"
+#define INSTANCE_FEATURES_RENDEZVOUS "instance_features_api"
 
 /*
- * A handle for repeated lookups of a feature on an instance.  This is the
+ * A handle for repeated lookups of a feature in a context.  This is the
  * beginning of the struct that resolve() allocates, and only
  * instance_feature_is_enabled() may access it.
  */
@@ -82,7 +87,7 @@ typedef struct InstanceFeature
 
 /*
  * Called when a previously returned answer may have become stale: the features
- * of this database or the current instance may have changed, or invalidation
+ * of this database or the current scopes may have changed, or invalidation
  * messages may have been lost.  It runs while PostgreSQL processes
  * invalidation messages or SET, possibly outside a transaction: it must not
  * raise errors, read tables or call this API, and should only set a flag.
@@ -95,22 +100,23 @@ typedef struct InstanceFeaturesApi
 	int			version;
 
 	/*
-	 * Return the effective value of the boolean feature "key" on an instance,
-	 * or on the current one (setting instance_features.instance_id) if
-	 * instance_id is NULL.  Both are C strings in the database's encoding.
+	 * Return the effective value of the boolean feature "key" in a context.
+	 * All are C strings in the database's encoding; ids may be NULL.
 	 */
 	bool		(*enabled) (const char *key, const char *instance_id,
+							const char *organization_id, const char *user_id,
 							bool missing_ok);
 
 	/*
-	 * Return a handle for repeating the same lookup in loops and triggers. If
-	 * instance_id is NULL, each lookup uses the instance that is current
-	 * then. The feature, the instance and the extension need not exist yet.
-	 * The handle is valid until it is released or the session ends, even if
-	 * the transaction is rolled back.
+	 * Return a handle for repeating the same lookup in loops and triggers.
+	 * Where an id is NULL, each lookup uses the scope that is current then,
+	 * as above. The feature, the instance and the extension need not exist
+	 * yet. The handle is valid until it is released or the session ends, even
+	 * if the transaction is rolled back.
 	 */
 	InstanceFeature *(*resolve) (const char *key, const char *instance_id,
-								 bool missing_ok);
+								 const char *organization_id,
+								 const char *user_id, bool missing_ok);
 
 	/* Refresh a handle.  Call instance_feature_is_enabled() instead. */
 	bool		(*is_enabled) (InstanceFeature *feature);
@@ -128,8 +134,9 @@ typedef struct InstanceFeaturesApi
 /*
  * Return the API, loading the library if it is not loaded yet.  If it is not
  * loaded and the extension is not installed in the current database, returns
- * NULL if missing_ok is true, else raises undefined_object (42704).  Must be
- * called in a transaction.
+ * NULL if missing_ok is true, else raises undefined_object (42704).  Raises
+ * object_not_in_prerequisite_state (55000) if the library is older than this
+ * header.  Must be called in a transaction.
  */
 static inline const InstanceFeaturesApi *
 instance_features_api(bool missing_ok)
@@ -142,6 +149,14 @@ instance_features_api(bool missing_ok)
 		OidIsValid(get_extension_oid("instance_features", missing_ok)))
 		(void) load_external_function("$libdir/instance_features",
 									  "feature_enabled", true, NULL);
+	if (*api != NULL && *(const int *) *api < INSTANCE_FEATURES_API_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("version %d of the API of extension \"%s\" is too old",
+						*(const int *) *api, "instance_features"),
+				 errdetail("The calling module was built with version %d.",
+						   INSTANCE_FEATURES_API_VERSION),
+				 errhint("Install a newer version of the library.")));
 	return (const InstanceFeaturesApi *) *api;
 }
 

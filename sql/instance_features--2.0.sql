@@ -274,15 +274,15 @@ CREATE TABLE instance_features.scope (
     PRIMARY KEY (level, instance_id, id)
 ) USING heap WITH (fillfactor = 50);
 COMMENT ON TABLE instance_features.scope IS
-    'the system and each instance; the system and the instance "default" exist without a row until their first change';
+    'the system, each instance, and the organizations and users that were changed; the system, the instance "default", organizations and users exist without a row until their first change';
 COMMENT ON COLUMN instance_features.scope.level IS
-    'system or instance';
+    'system, instance, organization or user';
 COMMENT ON COLUMN instance_features.scope.instance_id IS
-    'empty for the system and for instances';
+    'id of the instance to which an organization or user belongs, else empty';
 COMMENT ON COLUMN instance_features.scope.id IS
-    'SYSTEM, or the id of the instance';
+    'SYSTEM, or the id of the instance, organization or user';
 COMMENT ON COLUMN instance_features.scope.owner IS
-    'the role that may change the scope; null for the owner of the database (system and instance "default") or of the system (other instances)';
+    'the role that may change the scope; null for the owner of the database (system and instance "default"), of the system (other instances) or of the instance (organizations and users)';
 COMMENT ON COLUMN instance_features.scope.sequence IS
     'sequence of the last event, 0 if there is none';
 COMMENT ON COLUMN instance_features.scope.change_date IS
@@ -304,6 +304,8 @@ CREATE TABLE instance_features.feature (
     default_value jsonb NOT NULL,
     allowed_values jsonb
         CHECK (jsonb_typeof(allowed_values) = 'array'),
+    levels text[] NOT NULL DEFAULT '{system,instance}'
+        CHECK (levels <@ '{system,instance,organization,user}' AND levels <> '{}'),
     stage text COLLATE "C" NOT NULL DEFAULT 'experimental'
         CHECK (stage IN ('experimental', 'stable', 'deprecated', 'removed')),
     description text NOT NULL DEFAULT '',
@@ -323,6 +325,8 @@ COMMENT ON COLUMN instance_features.feature.default_value IS
     'the value if no scope sets the feature';
 COMMENT ON COLUMN instance_features.feature.allowed_values IS
     'array of the allowed values, or of the allowed elements of an array; null if all of the type are allowed';
+COMMENT ON COLUMN instance_features.feature.levels IS
+    'the levels where the feature may be set, from the top down';
 COMMENT ON COLUMN instance_features.feature.stage IS
     'stage of the feature''s life cycle, one of feature_stage';
 COMMENT ON COLUMN instance_features.feature.description IS
@@ -336,6 +340,7 @@ CREATE TABLE instance_features.setting (
     scope_id text COLLATE "C" NOT NULL,
     feature text COLLATE "C" NOT NULL,
     value jsonb NOT NULL,
+    percentage numeric,
     sequence bigint NOT NULL,
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, instance_id, scope_id, feature)
@@ -344,10 +349,12 @@ COMMENT ON TABLE instance_features.setting IS
     'the current value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
 COMMENT ON COLUMN instance_features.setting.instance_id IS
-    'empty for the system and for instances';
+    'id of the instance to which an organization or user belongs, else empty';
 COMMENT ON COLUMN instance_features.setting.scope_id IS 'id of the scope';
 COMMENT ON COLUMN instance_features.setting.feature IS 'key of the feature';
 COMMENT ON COLUMN instance_features.setting.value IS 'the value';
+COMMENT ON COLUMN instance_features.setting.percentage IS
+    'the share of the scopes below for which the value holds, from 0 to 100; null for all';
 COMMENT ON COLUMN instance_features.setting.sequence IS
     'sequence of the event that set the value';
 COMMENT ON COLUMN instance_features.setting.change_date IS
@@ -362,30 +369,39 @@ CREATE TABLE instance_features.event (
     feature text COLLATE "C",
     old_value jsonb,
     value jsonb,
+    percentage numeric,
     editor text COLLATE "C" NOT NULL,
     creation_date timestamptz NOT NULL,
+    actor text COLLATE "C",
+    reason text COLLATE "C",
     PRIMARY KEY (level, instance_id, scope_id, sequence)
 ) USING heap;
 COMMENT ON TABLE instance_features.event IS
-    'every change of every scope, never updated';
+    'every change of every scope, never updated but for columns actor and reason, which a purge sets to null';
 COMMENT ON COLUMN instance_features.event.level IS 'level of the scope';
 COMMENT ON COLUMN instance_features.event.instance_id IS
-    'empty for the system and for instances';
+    'id of the instance to which an organization or user belongs, else empty';
 COMMENT ON COLUMN instance_features.event.scope_id IS 'id of the scope';
 COMMENT ON COLUMN instance_features.event.sequence IS
     'number of the event in its scope: 1, 2, 3 and so on, without gaps except for purged events';
 COMMENT ON COLUMN instance_features.event.event_type IS
-    'feature.<level>.<key>.set, feature.<level>.<key>.unset or feature.<level>.reset';
+    'feature.<level>.<key>.set, feature.<level>.<key>.unset or feature.<level>.reset, where <level> is system, instance, org or user';
 COMMENT ON COLUMN instance_features.event.feature IS
     'key of the feature, null for a reset';
 COMMENT ON COLUMN instance_features.event.old_value IS
     'the previous value, null if the feature was not set';
 COMMENT ON COLUMN instance_features.event.value IS
     'the new value, null if the feature was unset';
+COMMENT ON COLUMN instance_features.event.percentage IS
+    'the share of the scopes below for which the value holds, from 0 to 100; null for all';
 COMMENT ON COLUMN instance_features.event.editor IS
     'name, at that time, of the role that made the change';
 COMMENT ON COLUMN instance_features.event.creation_date IS
     'time of the change';
+COMMENT ON COLUMN instance_features.event.actor IS
+    'the end user who made the change, as setting instance_features.actor said; null if it said nothing';
+COMMENT ON COLUMN instance_features.event.reason IS
+    'the reason for the change, as setting instance_features.reason said; null if it said nothing';
 
 SELECT pg_extension_config_dump('instance_features.scope', '');
 SELECT pg_extension_config_dump('instance_features.feature', '');
@@ -492,6 +508,12 @@ CREATE TYPE @extschema@.feature_details AS (
 COMMENT ON TYPE @extschema@.feature_details IS
     'sequence and time of the last event of a scope, and the id of the scope';
 
+CREATE TYPE @extschema@.feature_level AS ENUM (
+    'system', 'instance', 'organization', 'user'
+);
+COMMENT ON TYPE @extschema@.feature_level IS
+    'a level of scopes, from the top down: a lower level inherits from the ones above it';
+
 CREATE TYPE @extschema@.feature_source AS ENUM (
     'default', 'system', 'instance', 'organization', 'user'
 );
@@ -503,10 +525,11 @@ CREATE TYPE @extschema@.feature_state AS (
     value jsonb,
     source @extschema@.feature_source,
     sequence bigint,
-    change_date timestamptz
+    change_date timestamptz,
+    percentage numeric
 );
 COMMENT ON TYPE @extschema@.feature_state IS
-    'value of a feature, its source, and the event that set it (null for a default)';
+    'value of a feature, its source, and the event that set it (null for a default); percentage is null unless the setting is only for a share of the scopes below';
 
 CREATE TYPE @extschema@.feature_response AS (
     status integer,
@@ -549,6 +572,28 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.set_instance_features(jsonb, text, bigint) IS
     'set the features named in a JSON object, or unset them (null), on an instance; other features keep their values';
 
+CREATE FUNCTION @extschema@.set_organization_features(
+    features jsonb,
+    organization_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_organization_features(jsonb, text, text, bigint) IS
+    'set the features named in a JSON object, or unset them (null), on an organization of an instance; other features keep their values';
+
+CREATE FUNCTION @extschema@.set_user_features(
+    features jsonb,
+    user_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_user_features(jsonb, text, text, bigint) IS
+    'set the features named in a JSON object, or unset them (null), on a user of an instance; other features keep their values';
+
 CREATE FUNCTION @extschema@.reset_system_features(
     expected_sequence bigint DEFAULT NULL)
 RETURNS @extschema@.feature_details
@@ -566,53 +611,116 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.reset_instance_features(text, bigint) IS
     'remove all settings of an instance';
 
+CREATE FUNCTION @extschema@.reset_organization_features(
+    organization_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.reset_organization_features(text, text, bigint) IS
+    'remove all settings of an organization of an instance';
+
+CREATE FUNCTION @extschema@.reset_user_features(
+    user_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    expected_sequence bigint DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.reset_user_features(text, text, bigint) IS
+    'remove all settings of a user of an instance';
+
+CREATE FUNCTION @extschema@.erase_organization_features(
+    organization_id text,
+    instance_id text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.erase_organization_features(text, text) IS
+    'delete the settings and the events of an organization of an instance, and with them its id';
+
+CREATE FUNCTION @extschema@.erase_user_features(
+    user_id text,
+    instance_id text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.erase_user_features(text, text) IS
+    'delete the settings and the events of a user of an instance, and with them its id';
+
 --
 -- Reading features
 --
 CREATE FUNCTION @extschema@.feature_enabled(
     feature text,
-    instance_id text DEFAULT NULL)
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    fallback boolean DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.feature_enabled(text, text) IS
-    'the effective value of a boolean feature on an instance';
+COMMENT ON FUNCTION @extschema@.feature_enabled(text, text, text, text, boolean) IS
+    'the effective value of a boolean feature for an instance, organization and user; fallback is the answer if the feature is not defined';
 
 CREATE FUNCTION @extschema@.feature_value(
     feature text,
-    instance_id text DEFAULT NULL)
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    fallback jsonb DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.feature_value(text, text) IS
-    'the effective value of a feature of any type on an instance';
+COMMENT ON FUNCTION @extschema@.feature_value(text, text, text, text, jsonb) IS
+    'the effective value of a feature of any type for an instance, organization and user; fallback is the answer if the feature is not defined';
 
 CREATE FUNCTION @extschema@.feature_text(
     feature text,
-    instance_id text DEFAULT NULL)
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    fallback text DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.feature_text(text, text) IS
-    'the effective value of a feature of type string on an instance';
+COMMENT ON FUNCTION @extschema@.feature_text(text, text, text, text, text) IS
+    'the effective value of a feature of type string for an instance, organization and user; fallback is the answer if the feature is not defined';
 
 CREATE FUNCTION @extschema@.feature_integer(
     feature text,
-    instance_id text DEFAULT NULL)
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    fallback bigint DEFAULT NULL)
 RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.feature_integer(text, text) IS
-    'the effective value of a feature of type integer on an instance';
+COMMENT ON FUNCTION @extschema@.feature_integer(text, text, text, text, bigint) IS
+    'the effective value of a feature of type integer for an instance, organization and user; fallback is the answer if the feature is not defined';
 
 CREATE FUNCTION @extschema@.feature_number(
     feature text,
-    instance_id text DEFAULT NULL)
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    fallback numeric DEFAULT NULL)
 RETURNS numeric
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.feature_number(text, text) IS
-    'the effective value of a feature of type number or integer on an instance';
+COMMENT ON FUNCTION @extschema@.feature_number(text, text, text, text, numeric) IS
+    'the effective value of a feature of type number or integer for an instance, organization and user; fallback is the answer if the feature is not defined';
+
+CREATE FUNCTION @extschema@.get_effective_features(
+    instance_id text DEFAULT NULL,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_effective_features(text, text, text) IS
+    'the effective value of every feature for an instance, organization and user';
 
 CREATE FUNCTION @extschema@.get_system_features(
     inheritance boolean DEFAULT false)
@@ -631,6 +739,26 @@ LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.get_instance_features(boolean, text) IS
     'the settings of an instance or, with inheritance, the effective value of every feature';
 
+CREATE FUNCTION @extschema@.get_organization_features(
+    inheritance boolean DEFAULT false,
+    organization_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_organization_features(boolean, text, text) IS
+    'the settings of an organization or, with inheritance, the effective value of every feature';
+
+CREATE FUNCTION @extschema@.get_user_features(
+    inheritance boolean DEFAULT false,
+    user_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL)
+RETURNS SETOF @extschema@.feature_state
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.get_user_features(boolean, text, text) IS
+    'the settings of a user or, with inheritance, the effective value of every feature';
+
 CREATE FUNCTION @extschema@.get_system_feature_details()
 RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
@@ -646,6 +774,35 @@ LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION @extschema@.get_instance_feature_details(text) IS
     'sequence and time of the last event of an instance';
 
+CREATE FUNCTION @extschema@.get_organization_feature_details(
+    organization_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.get_organization_feature_details(text, text) IS
+    'sequence and time of the last event of an organization';
+
+CREATE FUNCTION @extschema@.get_user_feature_details(
+    user_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.get_user_feature_details(text, text) IS
+    'sequence and time of the last event of a user';
+
+CREATE FUNCTION @extschema@.set_feature_context(
+    instance_id text,
+    organization_id text DEFAULT NULL,
+    user_id text DEFAULT NULL,
+    is_local boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.set_feature_context(text, text, text, boolean) IS
+    'set the current instance, organization and user, for the transaction or, unless is_local, the session; what is null becomes none';
+
 --
 -- Definitions
 --
@@ -655,22 +812,24 @@ CREATE FUNCTION @extschema@.define_feature(
     description text DEFAULT NULL,
     json_name text DEFAULT NULL,
     value_type @extschema@.feature_type DEFAULT NULL,
-    allowed_values jsonb DEFAULT NULL)
+    allowed_values jsonb DEFAULT NULL,
+    levels @extschema@.feature_level[] DEFAULT '{system,instance}')
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.define_feature(text, jsonb, text, text, @extschema@.feature_type, jsonb) IS
+COMMENT ON FUNCTION @extschema@.define_feature(text, jsonb, text, text, @extschema@.feature_type, jsonb, @extschema@.feature_level[]) IS
     'define a feature: unless given, the type is that of the default value and the JSON name is the key in lowerCamelCase';
 
 CREATE FUNCTION @extschema@.alter_feature(
     feature text,
     default_value jsonb DEFAULT NULL,
     description text DEFAULT NULL,
-    allowed_values jsonb DEFAULT NULL)
+    allowed_values jsonb DEFAULT NULL,
+    levels @extschema@.feature_level[] DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.alter_feature(text, jsonb, text, jsonb) IS
+COMMENT ON FUNCTION @extschema@.alter_feature(text, jsonb, text, jsonb, @extschema@.feature_level[]) IS
     'alter the given parts of a feature''s definition; JSON null as allowed values allows all values of the type';
 
 CREATE FUNCTION @extschema@.set_feature_stage(
@@ -709,7 +868,7 @@ RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.drop_instance(text) IS
-    'drop an instance with its settings and events';
+    'drop an instance with its settings and events, and with its organizations and users';
 
 CREATE FUNCTION @extschema@.alter_system_owner(
     owner regrole)
@@ -764,7 +923,10 @@ CREATE FUNCTION @extschema@.system_feature_history(
     OUT old_value jsonb,
     OUT value jsonb,
     OUT editor text,
-    OUT creation_date timestamptz)
+    OUT creation_date timestamptz,
+    OUT actor text,
+    OUT reason text,
+    OUT percentage numeric)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
@@ -779,12 +941,53 @@ CREATE FUNCTION @extschema@.instance_feature_history(
     OUT old_value jsonb,
     OUT value jsonb,
     OUT editor text,
-    OUT creation_date timestamptz)
+    OUT creation_date timestamptz,
+    OUT actor text,
+    OUT reason text,
+    OUT percentage numeric)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION @extschema@.instance_feature_history(text) IS
     'the events of an instance, oldest first';
+
+CREATE FUNCTION @extschema@.organization_feature_history(
+    organization_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    OUT sequence bigint,
+    OUT event_type text,
+    OUT feature text,
+    OUT old_value jsonb,
+    OUT value jsonb,
+    OUT editor text,
+    OUT creation_date timestamptz,
+    OUT actor text,
+    OUT reason text,
+    OUT percentage numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.organization_feature_history(text, text) IS
+    'the events of an organization of an instance, oldest first';
+
+CREATE FUNCTION @extschema@.user_feature_history(
+    user_id text DEFAULT NULL,
+    instance_id text DEFAULT NULL,
+    OUT sequence bigint,
+    OUT event_type text,
+    OUT feature text,
+    OUT old_value jsonb,
+    OUT value jsonb,
+    OUT editor text,
+    OUT creation_date timestamptz,
+    OUT actor text,
+    OUT reason text,
+    OUT percentage numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.user_feature_history(text, text) IS
+    'the events of a user of an instance, oldest first';
 
 CREATE FUNCTION @extschema@.get_instance_features_at(
     at timestamptz,
@@ -810,7 +1013,7 @@ RETURNS bigint
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.purge_feature_events(timestamptz) IS
-    'delete the events before a time that are not needed to reconstruct later settings; returns their number';
+    'delete the events before a time that are not needed to reconstruct later settings, and who made the others and why; returns the number of deleted events';
 
 --
 -- The service
@@ -853,6 +1056,7 @@ CREATE FUNCTION instance_features.builtin_features(
     OUT json_name text,
     OUT value_type text,
     OUT default_value jsonb,
+    OUT levels text[],
     OUT stage text,
     OUT description text)
 RETURNS SETOF record
@@ -878,6 +1082,34 @@ LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION instance_features.sees_all() IS
     'internal: true if the current role, as the system''s owner or member of pg_monitor, sees all instances in the views';
 
+CREATE FUNCTION instance_features.own_settings(
+    OUT level text,
+    OUT instance_id text,
+    OUT scope_id text,
+    OUT feature text,
+    OUT value jsonb,
+    OUT percentage numeric,
+    OUT sequence bigint,
+    OUT change_date timestamptz,
+    OUT editor text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.own_settings() IS
+    'internal: implementation of view own_setting';
+
+CREATE FUNCTION instance_features.own_organizations(
+    OUT instance_id text,
+    OUT organization_id text,
+    OUT sequence bigint,
+    OUT change_date timestamptz,
+    OUT settings bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.own_organizations() IS
+    'internal: implementation of view organization';
+
 CREATE FUNCTION instance_features.feature_value_violation(
     value jsonb,
     value_type text,
@@ -890,12 +1122,12 @@ COMMENT ON FUNCTION instance_features.feature_value_violation(jsonb, text, jsonb
 
 CREATE VIEW instance_features.definition AS
 SELECT f.key, f.json_name, f.value_type::@extschema@.feature_type AS value_type,
-    f.default_value, f.allowed_values, f.stage::@extschema@.feature_stage AS stage,
+    f.default_value, f.allowed_values, f.levels::@extschema@.feature_level[] AS levels, f.stage::@extschema@.feature_stage AS stage,
     f.description, false AS builtin, f.creation_date
 FROM instance_features.feature f
 UNION ALL
 SELECT b.key, b.json_name, b.value_type::@extschema@.feature_type,
-    b.default_value, NULL::jsonb, b.stage::@extschema@.feature_stage,
+    b.default_value, NULL::jsonb, b.levels::@extschema@.feature_level[], b.stage::@extschema@.feature_stage,
     b.description, true, NULL::timestamptz
 FROM instance_features.builtin_features() b;
 COMMENT ON VIEW instance_features.definition IS
@@ -905,6 +1137,7 @@ COMMENT ON COLUMN instance_features.definition.json_name IS 'the name of the fea
 COMMENT ON COLUMN instance_features.definition.value_type IS 'the type of the feature''s values';
 COMMENT ON COLUMN instance_features.definition.default_value IS 'the value if no scope sets the feature';
 COMMENT ON COLUMN instance_features.definition.allowed_values IS 'array of the allowed values, or of the allowed elements of an array; null if all of the type are allowed';
+COMMENT ON COLUMN instance_features.definition.levels IS 'the levels where the feature may be set';
 COMMENT ON COLUMN instance_features.definition.stage IS 'stage of the feature''s life cycle';
 COMMENT ON COLUMN instance_features.definition.description IS 'description of the feature';
 COMMENT ON COLUMN instance_features.definition.builtin IS 'true if the feature is built in';
@@ -967,20 +1200,57 @@ COMMENT ON COLUMN instance_features.effective_feature.sequence IS 'sequence of t
 COMMENT ON COLUMN instance_features.effective_feature.change_date IS 'time of that event';
 COMMENT ON COLUMN instance_features.effective_feature.editor IS 'name, at that time, of the role that set the value; shown for the system''s settings only to roles that see all instances';
 
+CREATE VIEW instance_features.own_setting AS
+SELECT s.level::@extschema@.feature_level AS level, s.instance_id, s.scope_id, s.feature, s.value, s.percentage, s.sequence, s.change_date, s.editor
+FROM instance_features.own_settings() s;
+COMMENT ON VIEW instance_features.own_setting IS
+    'the settings of all scopes that the current role may change';
+COMMENT ON COLUMN instance_features.own_setting.level IS 'level of the scope';
+COMMENT ON COLUMN instance_features.own_setting.instance_id IS 'id of the instance that the scope is or belongs to, null for the system';
+COMMENT ON COLUMN instance_features.own_setting.scope_id IS 'id of the scope';
+COMMENT ON COLUMN instance_features.own_setting.feature IS 'key of the feature';
+COMMENT ON COLUMN instance_features.own_setting.value IS 'the value';
+COMMENT ON COLUMN instance_features.own_setting.percentage IS 'the share of the scopes below for which the value holds, null for all';
+COMMENT ON COLUMN instance_features.own_setting.sequence IS 'sequence of the event that set the value';
+COMMENT ON COLUMN instance_features.own_setting.change_date IS 'time of that event';
+COMMENT ON COLUMN instance_features.own_setting.editor IS 'name, at that time, of the role that set the value';
+
+CREATE VIEW instance_features.organization AS
+SELECT o.instance_id, o.organization_id, o.sequence, o.change_date, o.settings
+FROM instance_features.own_organizations() o;
+COMMENT ON VIEW instance_features.organization IS
+    'the organizations that were ever changed, of all instances that the current role may change';
+COMMENT ON COLUMN instance_features.organization.instance_id IS 'id of the instance';
+COMMENT ON COLUMN instance_features.organization.organization_id IS 'id of the organization';
+COMMENT ON COLUMN instance_features.organization.sequence IS 'sequence of the last event';
+COMMENT ON COLUMN instance_features.organization.change_date IS 'time of the last event';
+COMMENT ON COLUMN instance_features.organization.settings IS 'number of features that the organization sets';
+
 CREATE VIEW instance_features.feature_usage
 WITH (security_barrier) AS
-SELECT f.key AS feature, f.stage, t.value, count(i.instance_id) AS instances
+SELECT f.key AS feature, f.stage, t.value,
+    count(*) FILTER (WHERE t.level = 'instance') AS instances,
+    count(*) FILTER (WHERE t.level = 'organization') AS organizations,
+    count(*) FILTER (WHERE t.level = 'user') AS users
 FROM instance_features.definition f
-LEFT JOIN (instance_features.setting t
-    JOIN instance_features.instance i ON t.level = 'instance' AND t.instance_id = '' AND t.scope_id = i.instance_id)
-    ON t.feature = f.key
+LEFT JOIN (
+    SELECT s.level, s.feature, s.value
+    FROM instance_features.setting s
+    JOIN instance_features.instance i ON s.level = 'instance' AND s.instance_id = '' AND s.scope_id = i.instance_id
+    UNION ALL
+    SELECT o.level, o.feature, o.value
+    FROM instance_features.own_settings() o
+    WHERE o.level IN ('organization', 'user')
+) t ON t.feature = f.key
 GROUP BY f.key, f.stage, t.value;
 COMMENT ON VIEW instance_features.feature_usage IS
-    'the values that instances set for each feature, and how many instances set them';
+    'the values that instances, organizations and users set for each feature, and how many of each set them';
 COMMENT ON COLUMN instance_features.feature_usage.feature IS 'key of the feature';
 COMMENT ON COLUMN instance_features.feature_usage.stage IS 'stage of the feature''s life cycle';
-COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that instances set, null if no instance sets the feature';
-COMMENT ON COLUMN instance_features.feature_usage.instances IS 'number of instances that set this value';
+COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that some scope sets, null if none sets the feature';
+COMMENT ON COLUMN instance_features.feature_usage.instances IS 'number of instances that set this value, of those in view "instance"';
+COMMENT ON COLUMN instance_features.feature_usage.organizations IS 'number of organizations that set this value, of instances that the current role may change';
+COMMENT ON COLUMN instance_features.feature_usage.users IS 'number of users that set this value, of instances that the current role may change';
 
 --
 -- Consistency.  The check is one query, so it uses one snapshot, and its names
@@ -1068,6 +1338,13 @@ BEGIN ATOMIC
     WHERE NOT EXISTS (SELECT FROM instance_features.scope s
         WHERE s.level = l.level AND s.instance_id = l.instance_id AND s.id = l.scope_id)
     UNION ALL
+    SELECT 'scope without instance', s.level, s.instance_id, s.id, NULL, s.sequence,
+        format('There is no instance %s.', quote_ident(s.instance_id))
+    FROM instance_features.scope s
+    WHERE s.level IN ('organization', 'user')
+        AND NOT EXISTS (SELECT FROM instance_features.scope i
+            WHERE i.level = 'instance' AND i.instance_id = '' AND i.id = s.instance_id AND NOT i.dropped)
+    UNION ALL
     SELECT 'setting without event', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
         'No event of this scope and sequence sets the feature.'
     FROM instance_features.setting t
@@ -1088,9 +1365,10 @@ BEGIN ATOMIC
     WHERE NOT EXISTS (SELECT FROM instance_features.definition f WHERE f.key = t.feature)
     UNION ALL
     SELECT 'setting on another level', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
-        format('Features cannot be set on level %s.', t.level)
+        format('The feature cannot be set on level %s.', t.level)
     FROM instance_features.setting t
-    WHERE t.level NOT IN ('system', 'instance')
+    WHERE NOT EXISTS (SELECT FROM instance_features.definition f WHERE f.key = t.feature AND t.level = ANY (f.levels::text[]))
+        AND EXISTS (SELECT FROM instance_features.definition f WHERE f.key = t.feature)
     UNION ALL
     SELECT 'value not allowed', t.level, t.instance_id, t.scope_id, t.feature, t.sequence, v.violation
     FROM instance_features.setting t
@@ -1176,5 +1454,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE
     ON instance_features.scope, instance_features.feature, instance_features.setting, instance_features.event
     TO pg_database_owner;
 GRANT SELECT
-    ON instance_features.definition, instance_features.instance, instance_features.effective_feature, instance_features.feature_usage
+    ON instance_features.definition, instance_features.instance, instance_features.organization, instance_features.own_setting,
+        instance_features.effective_feature, instance_features.feature_usage
     TO PUBLIC;

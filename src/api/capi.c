@@ -26,35 +26,50 @@ typedef struct ResolvedFeature
 } ResolvedFeature;
 
 /*
- * Check the arguments that an extension passes.  Returns the instance, which
- * is the current one if instance_id is NULL.
+ * Check the arguments that an extension passes, and return the context that
+ * they name.
  */
-static ScopeName
-check_arguments(const char *key, const char *instance_id)
+static NamedIds
+check_arguments(const char *key, const char *instance_id,
+				const char *organization_id, const char *user_id)
 {
-	ScopeName	instance;
+	NamedIds	named = {0};
 
 	if (key == NULL)
 		report_null_argument("feature");
-	if (instance_id == NULL)
-		instance_id = argument_current_ids[LEVEL_INSTANCE];
-	instance = scopename_instance(instance_id, strlen(instance_id));
-	argument_check_scope_id(&instance);
-	return instance;
+	named.ids[LEVEL_INSTANCE].id = instance_id;
+	named.ids[LEVEL_ORGANIZATION].id = organization_id;
+	named.ids[LEVEL_USER].id = user_id;
+	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	{
+		NamedId    *id = &named.ids[level];
+
+		if (id->id == NULL)
+			continue;
+		id->len = strlen(id->id);
+		context_check_id(level, id->id, id->len);
+	}
+	return named;
 }
 
 static bool
-api_enabled(const char *key, const char *instance_id, bool missing_ok)
+api_enabled(const char *key, const char *instance_id,
+			const char *organization_id, const char *user_id, bool missing_ok)
 {
-	ScopeName	instance = check_arguments(key, instance_id);
+	NamedIds	named = check_arguments(key, instance_id, organization_id,
+										user_id);
 
-	return lookup_enabled(key, strlen(key), &instance, missing_ok);
+	return lookup_enabled(key, strlen(key), &named,
+						  missing_ok ? MISSING_ANYTHING : MISSING_NOTHING) ==
+		LOOKUP_TRUE;
 }
 
 static InstanceFeature *
-api_resolve(const char *key, const char *instance_id, bool missing_ok)
+api_resolve(const char *key, const char *instance_id,
+			const char *organization_id, const char *user_id, bool missing_ok)
 {
-	ScopeName	instance = check_arguments(key, instance_id);
+	NamedIds	named = check_arguments(key, instance_id, organization_id,
+										user_id);
 	int			key_length = strlen(key);
 	ResolvedFeature *feature;
 
@@ -70,8 +85,8 @@ api_resolve(const char *key, const char *instance_id, bool missing_ok)
 	feature->shown.generation = 0;
 	feature->shown.current_generation = &generation_of_answers;
 	feature->shown.enabled = false;
-	lookup_init(&feature->lookup, key, key_length, instance.id,
-				instance_id ? instance.len : -1, missing_ok);
+	lookup_init(&feature->lookup, key, key_length, &named,
+				missing_ok ? MISSING_ANYTHING : MISSING_NOTHING);
 	return &feature->shown;
 }
 
@@ -83,7 +98,7 @@ api_is_enabled(InstanceFeature *shown)
 	if (!lookup_is_current(&feature->lookup))
 		(void) lookup_refresh(&feature->lookup);
 	shown->generation = feature->lookup.generation;
-	shown->enabled = feature->lookup.enabled;
+	shown->enabled = feature->lookup.result == LOOKUP_TRUE;
 	return shown->enabled;
 }
 

@@ -121,7 +121,7 @@ parse_scopes(List *result, FeatureLevel level, JsonbValue *value)
 		char	   *id = pnstrdup(field.val.string.val, field.val.string.len);
 		ScopeName	name = scopename_make(level, "", id);
 
-		argument_check_scope_id(&name);
+		context_check_id(level, name.id, name.len);
 		(void) JsonbIteratorNext(&it, value, true);
 		result = lappend(result, make_scope_document(name, value));
 	}
@@ -212,7 +212,7 @@ plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
 	plan->sequence = scope->row.sequence;
 	plan->changes =
 		change_find_differences(settings,
-								featurejson_unset_others(featurejson_parse(plan->features),
+								featurejson_unset_others(featurejson_parse(plan->features, name->level),
 														 settings));
 	return plan->changes;
 }
@@ -223,7 +223,7 @@ plan_apply(const ScopeName *name, const ScopeTuple *scope, List *settings,
 static void
 plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
 {
-	ScopeChain	chain = argument_chain(name);
+	ScopeChain	chain = context_chain_of(name);
 	ScopeTuple	scope = {0};
 	List	   *settings = NIL;
 
@@ -231,7 +231,7 @@ plan_dry_run(const ScopeName *name, ApplyPlan *plan, ReturnSetInfo *rsinfo)
 	{
 		scope.stored = chain.scopes[0]->stored;
 		scope.row = chain.scopes[0]->row;
-		permission_check(name, &scope.row, PERMISSION_WRITE);
+		permission_check(name, context_owner_row(&chain), PERMISSION_WRITE);
 		if (scope.stored)
 			settings = change_read_settings(name);
 	}
@@ -320,7 +320,7 @@ apply_features(PG_FUNCTION_ARGS)
 			current = lfirst(lc);
 			error_context.arg = current;
 			if (round == 0)
-				(void) featurejson_parse(current->features);
+				(void) featurejson_parse(current->features, current->name.level);
 			else
 				apply_scope(current, dry_run, rsinfo);
 			MemoryContextSwitchTo(caller_cxt);

@@ -33,24 +33,24 @@ PG_FUNCTION_INFO_V1(feature_value);
 PG_FUNCTION_INFO_V1(feature_text);
 PG_FUNCTION_INFO_V1(feature_integer);
 PG_FUNCTION_INFO_V1(feature_number);
+PG_FUNCTION_INFO_V1(get_effective_features);
 PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
- * get_*_features(inheritance, id)
+ * get_*_features(inheritance, id, instance_id)
  */
 static Datum
 get_features(FunctionCallInfo fcinfo, FeatureLevel level)
 {
-	ScopeName	name;
+	ScopeChain	chain;
 	bool		inheritance;
 	ReturnSetInfo *rsinfo;
-	ScopeChain	chain;
 
 	result_check_argument_count(fcinfo, 1 + level_arguments(level));
-	name = argument_scope(fcinfo, 1, level);
+	chain = argument_chain(fcinfo, 1, level);
 	inheritance = argument_boolean(fcinfo, 0, "inheritance");
 	rsinfo = result_begin_states(fcinfo);
-	chain = argument_find_chain(&name);
+	context_find(&chain);
 
 	states_read(&chain, inheritance, result_emit_state, rsinfo);
 	return (Datum) 0;
@@ -58,26 +58,49 @@ get_features(FunctionCallInfo fcinfo, FeatureLevel level)
 
 LEVEL_READER(get_system_features, get_features, LEVEL_SYSTEM);
 LEVEL_READER(get_instance_features, get_features, LEVEL_INSTANCE);
+LEVEL_READER(get_organization_features, get_features, LEVEL_ORGANIZATION);
+LEVEL_READER(get_user_features, get_features, LEVEL_USER);
 
 /*
- * get_*_feature_details(id)
+ * get_effective_features(instance_id, organization_id, user_id)
+ */
+Datum
+get_effective_features(PG_FUNCTION_ARGS)
+{
+	NamedIds	named;
+	ScopeChain	chain;
+	ReturnSetInfo *rsinfo;
+
+	result_check_argument_count(fcinfo, 3);
+	named = argument_context(fcinfo, 0);
+	chain = context_chain(&named, NUM_LEVELS - 1);
+	rsinfo = result_begin_states(fcinfo);
+	context_find(&chain);
+
+	states_read(&chain, true, result_emit_state, rsinfo);
+	return (Datum) 0;
+}
+
+/*
+ * get_*_feature_details(id, instance_id)
  */
 static Datum
 get_feature_details(FunctionCallInfo fcinfo, FeatureLevel level)
 {
-	ScopeName	name;
-	ScopeRow	row;
+	ScopeChain	chain;
 	FeatureDetails details;
 
 	result_check_argument_count(fcinfo, level_arguments(level));
-	name = argument_scope(fcinfo, 0, level);
-	row = argument_find_scope_row(&name);
-	details = result_scope_details(&name, &row);
+	chain = argument_chain(fcinfo, 0, level);
+	context_find(&chain);
+	details = result_scope_details(&chain.names[0], &chain.scopes[0]->row);
 	return result_details(fcinfo, &details);
 }
 
 LEVEL_READER(get_system_feature_details, get_feature_details, LEVEL_SYSTEM);
 LEVEL_READER(get_instance_feature_details, get_feature_details, LEVEL_INSTANCE);
+LEVEL_READER(get_organization_feature_details, get_feature_details, LEVEL_ORGANIZATION);
+LEVEL_READER(get_user_feature_details, get_feature_details, LEVEL_USER);
 
 /*
  * Like PG_GETARG_TEXT_PP, but without a function call unless the value is
@@ -120,168 +143,226 @@ same_bytes(const char *a, const char *b, int len)
 }
 
 /*
+ * Return whether an argument is the id of a memoized lookup.  If the id does
+ * not matter, it only has to be as valid as that one.
+ */
+static inline bool
+id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters)
+{
+	const text *value;
+	int			length;
+
+	if (PG_ARGISNULL(argno))
+		return id->length < 0 || !matters;
+
+	value = get_text_argument(fcinfo, argno);
+	length = VARSIZE_ANY_EXHDR(value);
+	if (!matters)
+		return length > 0 && length <= MAX_SCOPE_ID_LENGTH;
+	return id->length == length &&
+		same_bytes(id->id, VARDATA_ANY(value), length);
+}
+
+/* The arguments of feature_enabled() and of the functions like it. */
+enum
+{
+	ARGUMENT_FEATURE,
+	ARGUMENT_INSTANCE,
+	ARGUMENT_ORGANIZATION,
+	ARGUMENT_USER,
+	ARGUMENT_FALLBACK,
+	NUM_ARGUMENTS
+};
+
+/*
  * Return whether a memoized lookup has the same arguments as this call.
  */
 static inline bool
 lookup_matches(const FeatureLookup *lookup, FunctionCallInfo fcinfo,
 			   const text *key)
 {
-	const text *id;
+	const		LookupId *ids = lookup->ids;
+	bool		lower = lookup->has_lower_levels;
 
-	if (lookup->key_length != VARSIZE_ANY_EXHDR(key) ||
-		!same_bytes(lookup->key, VARDATA_ANY(key), lookup->key_length))
-		return false;
-	if (PG_ARGISNULL(1))
-		return lookup->id_length < 0;
-
-	id = get_text_argument(fcinfo, 1);
-	return lookup->id_length == VARSIZE_ANY_EXHDR(id) &&
-		same_bytes(lookup->id, VARDATA_ANY(id), lookup->id_length);
+	return lookup->key_length == VARSIZE_ANY_EXHDR(key) &&
+		same_bytes(lookup->key, VARDATA_ANY(key), lookup->key_length) &&
+		id_matches(&ids[LEVEL_INSTANCE], fcinfo, ARGUMENT_INSTANCE, true) &&
+		id_matches(&ids[LEVEL_ORGANIZATION], fcinfo, ARGUMENT_ORGANIZATION,
+				   lower) &&
+		id_matches(&ids[LEVEL_USER], fcinfo, ARGUMENT_USER, lower);
 }
 
 /*
  * Look up the feature named by the arguments, and memoize the lookup in
  * fn_extra for later calls.
  */
-static bool
+static LookupResult
 lookup_arguments(FunctionCallInfo fcinfo, const text *key)
 {
 	FeatureLookup *lookup = fcinfo->flinfo->fn_extra;
 	int			key_length = VARSIZE_ANY_EXHDR(key);
-	ScopeName	instance = argument_instance(fcinfo, 1);
+	NamedIds	named = argument_context(fcinfo, ARGUMENT_INSTANCE);
+	MissingPolicy missing = PG_ARGISNULL(ARGUMENT_FALLBACK) ?
+	MISSING_NOTHING : MISSING_FEATURE;
 
 	/* No feature has such a key, unless a constraint was dropped. */
 	if (key_length > MAX_KEY_LENGTH)
-		return lookup_enabled(VARDATA_ANY(key), key_length, &instance, false);
+		return lookup_enabled(VARDATA_ANY(key), key_length, &named, missing);
 
+	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	{
+		if (named.ids[level].id != NULL)
+			context_check_id(level, named.ids[level].id, named.ids[level].len);
+	}
 	if (lookup == NULL)
 	{
 		lookup = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
 									sizeof(FeatureLookup));
 		fcinfo->flinfo->fn_extra = lookup;
 	}
-	lookup_init(lookup, VARDATA_ANY(key), key_length, instance.id,
-				PG_ARGISNULL(1) ? -1 : instance.len, false);
+	lookup_init(lookup, VARDATA_ANY(key), key_length, &named, missing);
 	return lookup_refresh(lookup);
 }
 
 /*
- * feature_enabled(feature, instance_id)
+ * feature_enabled(feature, instance_id, organization_id, user_id, fallback)
  */
 Datum
 feature_enabled(PG_FUNCTION_ARGS)
 {
 	FeatureLookup *lookup = fcinfo->flinfo->fn_extra;
 	text	   *key;
+	LookupResult result;
 
 	if (lookup == NULL)
-		result_check_argument_count(fcinfo, 2);
-	if (PG_ARGISNULL(0))
+		result_check_argument_count(fcinfo, NUM_ARGUMENTS);
+	if (PG_ARGISNULL(ARGUMENT_FEATURE))
 		report_null_argument("feature");
-	key = get_text_argument(fcinfo, 0);
+	key = get_text_argument(fcinfo, ARGUMENT_FEATURE);
 
 	if (lookup != NULL && lookup_is_current(lookup) &&
-		lookup_matches(lookup, fcinfo, key))
+		lookup_matches(lookup, fcinfo, key) &&
+		likely(lookup->result != LOOKUP_MISSING))
 	{
 		cache_count_hit();
-		PG_RETURN_BOOL(lookup->enabled);
+		PG_RETURN_BOOL(lookup->result == LOOKUP_TRUE);
 	}
-	PG_RETURN_BOOL(lookup_arguments(fcinfo, key));
+	result = lookup_arguments(fcinfo, key);
+	PG_RETURN_BOOL(result == LOOKUP_MISSING ?
+				   PG_GETARG_BOOL(ARGUMENT_FALLBACK) : result == LOOKUP_TRUE);
 }
 
 /*
- * Get the effective state of a feature on an instance, both named by the
- * arguments (feature, instance_id).  Raises undefined_object, no_data_found
- * and invalid_parameter_value.
+ * Get the effective state of a feature in a context, named by the arguments
+ * like those of feature_enabled().  Returns false if the feature is not defined
+ * and there is a fallback.  Raises undefined_object, no_data_found and
+ * invalid_parameter_value.
  */
-static void
+static bool
 find_state(FunctionCallInfo fcinfo, FeatureState *state)
 {
-	ScopeName	name;
+	NamedIds	named;
 	text	   *key;
 	ScopeChain	chain;
 	int			feature;
 
-	result_check_argument_count(fcinfo, 2);
-	if (PG_ARGISNULL(0))
+	result_check_argument_count(fcinfo, NUM_ARGUMENTS);
+	if (PG_ARGISNULL(ARGUMENT_FEATURE))
 		report_null_argument("feature");
-	name = argument_instance(fcinfo, 1);
-	key = PG_GETARG_TEXT_PP(0);
-	chain = argument_find_chain(&name);
-	feature = definition_find(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	named = argument_context(fcinfo, ARGUMENT_INSTANCE);
+	key = PG_GETARG_TEXT_PP(ARGUMENT_FEATURE);
+	feature = lookup_find(&named, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+						  &chain);
+	if (chain.length == 0)
+	{
+		chain = context_chain(&named, LEVEL_INSTANCE);
+		report_scope_not_found(&chain.names[0]);
+	}
+	if (feature < 0 && !PG_ARGISNULL(ARGUMENT_FALLBACK))
+		return false;
 	argument_require_feature(feature, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	effective_state(&chain, feature, state);
+	return true;
 }
 
 /*
- * feature_value(feature, instance_id)
+ * feature_value(feature, instance_id, organization_id, user_id, fallback)
  */
 Datum
 feature_value(PG_FUNCTION_ARGS)
 {
 	FeatureState state;
 
-	find_state(fcinfo, &state);
+	if (!find_state(fcinfo, &state))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(ARGUMENT_FALLBACK));
 	PG_RETURN_JSONB_P(json_copy(state.value));
 }
 
 /*
- * Return the effective value of a feature of a scalar type.  Raises
+ * Get the effective value of a feature of a scalar type.  Returns false if the
+ * feature is not defined and there is a fallback.  Raises
  * invalid_parameter_value if the feature has another type, or its stored value
  * does not conform to its type.  If "any_number" is true, "type" is "number",
  * and any type of numbers is accepted.
  */
-static JsonbValue
-find_scalar(FunctionCallInfo fcinfo, const ValueType *type, bool any_number)
+static bool
+find_scalar(FunctionCallInfo fcinfo, const ValueType *type, bool any_number,
+			JsonbValue *value)
 {
 	FeatureState state;
 	const ValueType *own;
-	JsonbValue	value;
 	const char *violation;
 
-	find_state(fcinfo, &state);
+	if (!find_state(fcinfo, &state))
+		return false;
 	own = state.definition->type;
-	json_root_value(state.value, &value);
+	json_root_value(state.value, value);
 	if (own != type && !(any_number && own->is_number))
 		report_type_mismatch(state.definition->key, own->name, type->name);
-	violation = value_violation(&value, own, NULL);
+	violation = value_violation(value, own, NULL);
 	if (violation != NULL)
 		report_bad_value(state.definition->key, own->name, violation);
-	return value;
+	return true;
 }
 
 /*
- * feature_text(feature, instance_id)
+ * feature_text(feature, instance_id, organization_id, user_id, fallback)
  */
 Datum
 feature_text(PG_FUNCTION_ARGS)
 {
-	JsonbValue	value = find_scalar(fcinfo, value_type("string"), false);
+	JsonbValue	value;
 
+	if (!find_scalar(fcinfo, value_type("string"), false, &value))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(ARGUMENT_FALLBACK));
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(value.val.string.val,
 											  value.val.string.len));
 }
 
 /*
- * feature_integer(feature, instance_id)
+ * feature_integer(feature, instance_id, organization_id, user_id, fallback)
  */
 Datum
 feature_integer(PG_FUNCTION_ARGS)
 {
-	JsonbValue	value = find_scalar(fcinfo, value_type("integer"), false);
+	JsonbValue	value;
 
+	if (!find_scalar(fcinfo, value_type("integer"), false, &value))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(ARGUMENT_FALLBACK));
 	return DirectFunctionCall1(numeric_int8,
 							   NumericGetDatum(value.val.numeric));
 }
 
 /*
- * feature_number(feature, instance_id)
+ * feature_number(feature, instance_id, organization_id, user_id, fallback)
  */
 Datum
 feature_number(PG_FUNCTION_ARGS)
 {
-	JsonbValue	value = find_scalar(fcinfo, value_type("number"), true);
+	JsonbValue	value;
 
+	if (!find_scalar(fcinfo, value_type("number"), true, &value))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(ARGUMENT_FALLBACK));
 	return DirectFunctionCall1(numeric_uplus,
 							   NumericGetDatum(value.val.numeric));
 }

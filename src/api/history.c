@@ -19,6 +19,7 @@
 #include "change/featurejson.h"
 #include "change/purge.h"
 #include "change/replay.h"
+#include "change/scopelock.h"
 #include "model/value.h"
 #include "table/tableread.h"
 
@@ -27,7 +28,8 @@ PG_FUNCTION_INFO_V1(revert_instance_features);
 PG_FUNCTION_INFO_V1(purge_feature_events);
 
 static const Oid event_types[] = {
-	INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID
+	INT8OID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TEXTOID, TIMESTAMPTZOID,
+	TEXTOID, TEXTOID, NUMERICOID
 };
 
 /*
@@ -51,36 +53,56 @@ emit_event(const EventRow *event, void *arg)
 	values[4] = PointerGetDatum(event->value);
 	values[5] = CStringGetTextDatum(event->editor);
 	values[6] = TimestampTzGetDatum(event->creation_date);
+	nulls[7] = event->actor == NULL;
+	if (event->actor)
+		values[7] = CStringGetTextDatum(event->actor);
+	nulls[8] = event->reason == NULL;
+	if (event->reason)
+		values[8] = CStringGetTextDatum(event->reason);
+	nulls[9] = true;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	return true;
 }
 
 /*
- * *_feature_history(id), which are restricted to roles that may change the
- * scope.
+ * Find the scope that the arguments name, whose history is shown only to roles
+ * that may change it.
+ */
+static ScopeChain
+find_changeable_chain(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
+{
+	ScopeChain	chain = argument_chain(fcinfo, argno, level);
+
+	context_find(&chain);
+	permission_check(&chain.names[0], context_owner_row(&chain),
+					 PERMISSION_WRITE);
+	return chain;
+}
+
+/*
+ * *_feature_history(id, instance_id)
  */
 static Datum
 feature_history(FunctionCallInfo fcinfo, FeatureLevel level)
 {
-	ScopeName	name;
-	ScopeRow	row;
+	ScopeChain	chain;
 	ReturnSetInfo *rsinfo;
 	Snapshot	snapshot;
 
 	result_check_argument_count(fcinfo, level_arguments(level));
-	name = argument_scope(fcinfo, 0, level);
-	row = argument_find_scope_row(&name);
-	permission_check(&name, &row, PERMISSION_WRITE);
+	chain = find_changeable_chain(fcinfo, 0, level);
 
 	rsinfo = result_begin_set(fcinfo, event_types, lengthof(event_types));
 	snapshot = scan_begin();
-	tableread_foreach_event(snapshot, &name, emit_event, rsinfo);
+	tableread_foreach_event(snapshot, &chain.names[0], emit_event, rsinfo);
 	scan_end(snapshot);
 	return (Datum) 0;
 }
 
 LEVEL_READER(system_feature_history, feature_history, LEVEL_SYSTEM);
 LEVEL_READER(instance_feature_history, feature_history, LEVEL_INSTANCE);
+LEVEL_READER(organization_feature_history, feature_history, LEVEL_ORGANIZATION);
+LEVEL_READER(user_feature_history, feature_history, LEVEL_USER);
 
 /*
  * get_instance_features_at(at, instance_id)
@@ -88,20 +110,21 @@ LEVEL_READER(instance_feature_history, feature_history, LEVEL_INSTANCE);
 Datum
 get_instance_features_at(PG_FUNCTION_ARGS)
 {
+	TimestampTz at;
+	ScopeChain	chain;
 	ScopeName	name;
 	ScopeRow	row;
-	TimestampTz at;
 	List	   *settings;
 	ReturnSetInfo *rsinfo;
 	ListCell   *lc;
 
 	result_check_argument_count(fcinfo, 2);
-	name = argument_instance(fcinfo, 1);
 	if (PG_ARGISNULL(0))
 		report_null_argument("at");
 	at = PG_GETARG_TIMESTAMPTZ(0);
-	row = argument_find_scope_row(&name);
-	permission_check(&name, &row, PERMISSION_WRITE);
+	chain = find_changeable_chain(fcinfo, 1, LEVEL_INSTANCE);
+	name = chain.names[0];
+	row = chain.scopes[0]->row;
 	if (row.creation_date != NO_DATE && at < row.creation_date)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -214,7 +237,7 @@ revert_instance_features(PG_FUNCTION_ARGS)
 
 	result_check_argument_count(fcinfo, 2);
 	change_prevent_command("revert_instance_features()");
-	name = argument_instance(fcinfo, 1);
+	name = argument_scope(fcinfo, 1, LEVEL_INSTANCE);
 	if (PG_ARGISNULL(0))
 		report_null_argument("sequence");
 	sequence = PG_GETARG_INT64(0);
@@ -256,6 +279,7 @@ purge_feature_events(PG_FUNCTION_ARGS)
 	scope_cxt = AllocSetContextCreate(CurrentMemoryContext,
 									  "instance_features scope",
 									  ALLOCSET_DEFAULT_SIZES);
+	scopelock_instances(names, PERMISSION_SYSTEM_DELETE);
 	foreach(lc, names)
 	{
 		MemoryContext caller_cxt = MemoryContextSwitchTo(scope_cxt);

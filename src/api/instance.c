@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * instance.c
- *	  SQL-callable functions that create and drop scopes and change owners.
+ *	  SQL-callable functions that create, drop and erase scopes, and change
+ *	  owners.
  *
  *-------------------------------------------------------------------------
  */
@@ -88,6 +89,7 @@ static Datum
 alter_owner(FunctionCallInfo fcinfo, FeatureLevel level)
 {
 	ScopeName	name;
+	ScopeChain	chain;
 	Oid			owner;
 	ScopeRow	row;
 
@@ -97,7 +99,9 @@ alter_owner(FunctionCallInfo fcinfo, FeatureLevel level)
 		report_null_argument("owner");
 
 	/* Report errors before taking any lock. */
-	row = argument_find_scope_row(&name);
+	chain = context_chain_of(&name);
+	context_find(&chain);
+	row = chain.scopes[0]->row;
 	permission_check(&name, &row, PERMISSION_WRITE);
 	owner = role_argument(fcinfo, 0);
 	permission_check_new_owner(&name, &row, owner);
@@ -108,3 +112,22 @@ alter_owner(FunctionCallInfo fcinfo, FeatureLevel level)
 
 LEVEL_WRITER(alter_system_owner, alter_owner, LEVEL_SYSTEM);
 LEVEL_WRITER(alter_instance_owner, alter_owner, LEVEL_INSTANCE);
+
+/*
+ * erase_*_features(id, instance_id)
+ */
+static Datum
+erase_features(FunctionCallInfo fcinfo, FeatureLevel level)
+{
+	ScopeName	name;
+
+	result_check_argument_count(fcinfo, level_arguments(level));
+	require_id(fcinfo, 0, level);
+	name = argument_scope(fcinfo, 0, level);
+
+	scope_erase(&name);
+	PG_RETURN_VOID();
+}
+
+LEVEL_WRITER(erase_organization_features, erase_features, LEVEL_ORGANIZATION);
+LEVEL_WRITER(erase_user_features, erase_features, LEVEL_USER);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * instance_features.c
- *	  Initialization of the library: settings and callbacks.
+ *	  Settings, and the initialization of the library.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +15,8 @@
 #include "base/compat.h"
 #include "change/argument.h"
 #include "change/notify.h"
+#include "change/result.h"
+#include "change/scopewrite.h"
 #include "model/value.h"
 #include "table/generation.h"
 
@@ -27,6 +29,7 @@
 PG_MODULE_MAGIC;
 
 PG_FUNCTION_INFO_V1(instance_features_version);
+PG_FUNCTION_INFO_V1(set_feature_context);
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -49,7 +52,7 @@ _PG_init(void)
 		DefineCustomStringVariable(info->setting,
 								   info->setting_description,
 								   info->setting_details,
-								   &argument_current_ids[level],
+								   &context_current_ids[level],
 								   info->implicit_id ? info->implicit_id : "",
 								   PGC_USERSET,
 								   0,
@@ -57,6 +60,26 @@ _PG_init(void)
 								   assign_current_id,
 								   NULL);
 	}
+	DefineCustomStringVariable("instance_features.actor",
+							   "Sets the end user that events record.",
+							   "Nothing verifies it.  It may have up to 200 bytes.",
+							   &scope_actor,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+	DefineCustomStringVariable("instance_features.reason",
+							   "Sets the reason for changes that events record.",
+							   "It may have up to 1000 bytes.",
+							   &scope_reason,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
 	DefineCustomBoolVariable("instance_features.notify",
 							 "Notifies the channel \"instance_features\" of committed changes.",
 							 NULL,
@@ -95,6 +118,7 @@ _PG_init(void)
 
 	generation_init();
 	capi_init();
+	version1_init();
 	notify_init();
 }
 
@@ -106,4 +130,39 @@ instance_features_version(PG_FUNCTION_ARGS)
 {
 	/* The Makefile gets the version from the control file. */
 	PG_RETURN_TEXT_P(cstring_to_text(INSTANCE_FEATURES_VERSION));
+}
+
+/*
+ * set_feature_context(instance_id, organization_id, user_id, is_local)
+ *
+ * All settings are set, so that nothing of the last context is left.
+ */
+Datum
+set_feature_context(PG_FUNCTION_ARGS)
+{
+	NamedIds	named;
+	bool		is_local;
+
+	result_check_argument_count(fcinfo, 4);
+	if (PG_ARGISNULL(0))
+		report_null_argument("instance_id");
+	is_local = argument_boolean(fcinfo, 3, "is_local");
+	named = argument_context(fcinfo, 0);
+	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	{
+		if (named.ids[level].id != NULL)
+			context_check_id(level, named.ids[level].id, named.ids[level].len);
+	}
+
+	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	{
+		const		NamedId *id = &named.ids[level];
+
+		(void) set_config_option(level_infos[level].setting,
+								 pnstrdup(id->id ? id->id : "", id->len),
+								 PGC_USERSET, PGC_S_SESSION,
+								 is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET,
+								 true, 0, false);
+	}
+	PG_RETURN_VOID();
 }

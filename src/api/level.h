@@ -3,8 +3,9 @@
  * level.h
  *	  SQL-callable functions that exist for each level.
  *
- * The rule: what they do is written once, in a function of the level.  The
- * argument that names the scope is missing if the level has only one.
+ * The rule: what they do is written once, in a function of the level.  Its
+ * scope is named by no argument if the level has only one, else by its id and,
+ * if it belongs to an instance, by that of the instance.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,7 +43,7 @@ extern int	no_such_variable
 static inline int
 level_arguments(FeatureLevel level)
 {
-	return level_is_single(level) ? 0 : 1;
+	return level_is_single(level) ? 0 : level_is_in_instance(level) ? 2 : 1;
 }
 
 #endif							/* INSTANCE_FEATURES_LEVEL_H */

@@ -171,20 +171,63 @@ log_internal_error(const ErrorData *edata)
 }
 
 /*
+ * Return the chain of the scope that a request is about.
+ */
+static ScopeChain
+request_chain(const ServiceRequest *request)
+{
+	NamedIds	named = {0};
+
+	if (request->id != NULL)
+		named.ids[request->level] = (NamedId)
+	{
+		request->id, strlen(request->id)
+	};
+	return context_chain(&named, request->level);
+}
+
+/*
+ * Return the features in the body of a request, without the id of the scope,
+ * which the body may repeat.  Raises invalid_parameter_value if it is another.
+ */
+static const Jsonb *
+request_features(const ServiceRequest *request, const Jsonb *body)
+{
+	const char *field = level_infos[request->level].service_id_field;
+	JsonbValue *value;
+
+	if (field == NULL || body == NULL || !JB_ROOT_IS_OBJECT(body))
+		return body;
+	value = getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &body->root),
+										 field, strlen(field), NULL);
+	if (value == NULL)
+		return body;
+	if (value->type != jbvString ||
+		value->val.string.len != strlen(request->id) ||
+		memcmp(value->val.string.val, request->id, value->val.string.len) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("field \"%s\" differs from the id in the path", field)));
+	return DatumGetJsonbP(DirectFunctionCall2(jsonb_delete,
+											  JsonbPGetDatum(body),
+											  CStringGetTextDatum(field)));
+}
+
+/*
  * Execute a request.  Returns the body of the response.
  */
 static Jsonb *
 dispatch_request(const ServiceRequest *request, const Jsonb *body)
 {
-	ScopeName	name = argument_current_scope(request->level);
+	ScopeChain	chain = request_chain(request);
+	ScopeName	name = *scopename_copy(&chain.names[0]);
 	JsonbBuilder state = {0};
 	FeatureDetails details;
 
 	push_jsonb(&state, WJB_BEGIN_OBJECT, NULL);
 	if (request->method == METHOD_GET)
 	{
-		ScopeChain	chain = argument_find_chain(&name);
-
+		context_find(&chain);
 		details = result_scope_details(&name, &chain.scopes[0]->row);
 		push_details(&state, &details);
 		states_read(&chain, request->inheritance, push_state, &state);
@@ -193,7 +236,7 @@ dispatch_request(const ServiceRequest *request, const Jsonb *body)
 	{
 		change_prevent_command(servicerequest_method_name(request->method));
 		if (request->method == METHOD_PUT)
-			details = change_set_features(&name, body, NULL);
+			details = change_set_features(&name, request_features(request, body), NULL);
 		else
 			details = change_reset_features(&name, NULL);
 		push_details(&state, &details);

@@ -11,7 +11,7 @@
 #include "change/argument.h"
 
 /*
- * set_*_features(features, id, expected_sequence)
+ * set_*_features(features, id, instance_id, expected_sequence)
  */
 static Datum
 set_features(FunctionCallInfo fcinfo, FeatureLevel level)
@@ -28,7 +28,7 @@ set_features(FunctionCallInfo fcinfo, FeatureLevel level)
 }
 
 /*
- * reset_*_features(id, expected_sequence)
+ * reset_*_features(id, instance_id, expected_sequence)
  */
 static Datum
 reset_features(FunctionCallInfo fcinfo, FeatureLevel level)
@@ -45,6 +45,10 @@ reset_features(FunctionCallInfo fcinfo, FeatureLevel level)
 
 LEVEL_WRITER(set_system_features, set_features, LEVEL_SYSTEM);
 LEVEL_WRITER(set_instance_features, set_features, LEVEL_INSTANCE);
+LEVEL_WRITER(set_organization_features, set_features, LEVEL_ORGANIZATION);
+LEVEL_WRITER(set_user_features, set_features, LEVEL_USER);
 
 LEVEL_WRITER(reset_system_features, reset_features, LEVEL_SYSTEM);
 LEVEL_WRITER(reset_instance_features, reset_features, LEVEL_INSTANCE);
+LEVEL_WRITER(reset_organization_features, reset_features, LEVEL_ORGANIZATION);
+LEVEL_WRITER(reset_user_features, reset_features, LEVEL_USER);

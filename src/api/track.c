@@ -40,15 +40,18 @@ check_scope_row(Relation rel, HeapTuple tuple)
 	const char *broken;
 	ScopeName	name;
 	ScopeRow	row;
+	bool		valid;
 
 	broken = scopename_violation(level,
 								 row_get_text(tuple, Anum_scope_instance_id,
 											  rel),
 								 id);
 	row_get_scope(tuple, rel, &row);
-	if (row.dropped && (!row_get_scope_name(tuple, rel, &name) ||
-						level_is_single(name.level) ||
-						!scopename_is_implicit(&name)))
+	valid = row_get_scope_name(tuple, rel, &name);
+	if (valid && level_is_in_instance(name.level) && row.has_owner)
+		broken = "A scope below an instance belongs to the owner of the instance, so owner must be null.";
+	if (row.dropped && !(valid && name.level == LEVEL_INSTANCE &&
+						 scopename_is_implicit(&name)))
 		broken = "Only an instance that exists implicitly has a row when it is dropped.";
 	if (row.sequence < 0)
 		broken = "The sequence must not be negative.";
@@ -88,7 +91,8 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 		if (new == NULL || renamed)
 		{
 			row_get_scope(old, rel, &row);
-			notify_existence(&name, row.sequence, GetCurrentTimestamp());
+			notify_existence(&name, row.sequence, GetCurrentTimestamp(),
+							 level_is_in_instance(name.level));
 		}
 	}
 	if (new != NULL && row_get_scope_name(new, rel, &name))
@@ -99,11 +103,16 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 		if (old != NULL)
 			row_get_scope(old, rel, &old_row);
 
-		/* The first change of an implicit scope inserts its row. */
+		/*
+		 * The first change of an implicit scope inserts its row, and so does
+		 * that of a scope below it.
+		 */
+		if (old == NULL && row.sequence == 0 && row.creation_date == NO_DATE)
+			return;
 		if (renamed || (old == NULL ? row.sequence == 0 :
 						row.dropped != old_row.dropped))
 			notify_existence(&name, row.dropped ? old_row.sequence :
-							 row.sequence, row.change_date);
+							 row.sequence, row.change_date, false);
 		else if (old == NULL || row.sequence != old_row.sequence ||
 				 row.change_date != old_row.change_date)
 			notify_sequence(&name, row.sequence, row.change_date);

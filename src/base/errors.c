@@ -90,12 +90,17 @@ error_clip_name(const char *name, int len)
 	return psprintf("%.*s...", clipped, name);
 }
 
+/*
+ * What does not exist is the scope or, if it belongs to one, the instance.
+ */
 void
 report_scope_not_found(const ScopeName *name)
 {
+	ScopeName	missing = scopename_owner(name);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_NO_DATA_FOUND),
-			 errmsg("%s does not exist", scopename_describe(name))));
+			 errmsg("%s does not exist", scopename_describe(&missing))));
 }
 
 void

@@ -8,12 +8,16 @@
  *
  * Implicit scopes.  The system and the instance "default" exist without a row
  * in table scope, because rows inserted by the installation script would
- * collide with those of a restored dump.  Their first change inserts their
- * row.  If the instance "default" is dropped, its row is marked as dropped.
+ * collide with those of a restored dump.  So does every organization and user
+ * of an instance, because nothing registers them.  Their first change inserts
+ * their row.  If the instance "default" is dropped, its row is marked as
+ * dropped.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
+#include "lib/stringinfo.h"
 
 #include "base/scopename.h"
 
@@ -21,6 +25,7 @@ const LevelInfo level_infos[NUM_LEVELS] =
 {
 	[LEVEL_SYSTEM] = {
 		.name = "system",
+		.event_name = "system",
 		.description = "the system",
 		.parent = NO_LEVEL,
 		.only_id = "SYSTEM",
@@ -33,6 +38,7 @@ const LevelInfo level_infos[NUM_LEVELS] =
 	},
 	[LEVEL_INSTANCE] = {
 		.name = "instance",
+		.event_name = "instance",
 		.description = "instance",
 		.parent = LEVEL_SYSTEM,
 		.implicit_id = "default",
@@ -44,6 +50,39 @@ const LevelInfo level_infos[NUM_LEVELS] =
 		.document_field = "instances",
 		.write_permission = "iam.feature.write",
 		.delete_permission = "iam.feature.delete"
+	},
+	[LEVEL_ORGANIZATION] = {
+		.name = "organization",
+		.event_name = "org",
+		.description = "organization",
+		.parent = LEVEL_INSTANCE,
+		.in_instance = true,
+		.setting = "instance_features.organization_id",
+		.setting_description = "Sets the current organization.",
+		.setting_details = "Functions called without an instance or organization id are about this organization of the current instance.",
+		.service_source = "SOURCE_ORGANIZATION",
+		.service_resource = "organization",
+		.service_id_field = "organizationId",
+		.document_field = "organizations",
+		.write_permission = "org.feature.write",
+		.delete_permission = "org.feature.delete"
+	},
+	[LEVEL_USER] = {
+		.name = "user",
+		.event_name = "user",
+		.description = "user",
+		.parent = LEVEL_ORGANIZATION,
+		.in_instance = true,
+		.is_personal = true,
+		.setting = "instance_features.user_id",
+		.setting_description = "Sets the current user.",
+		.setting_details = "Functions called without an instance, organization or user id are about this user of the current instance.",
+		.service_source = "SOURCE_USER",
+		.service_resource = "user",
+		.service_id_field = "userId",
+		.document_field = "users",
+		.write_permission = "user.feature.write",
+		.delete_permission = "user.feature.delete"
 	}
 };
 
@@ -65,6 +104,24 @@ level_parse(const char *name, FeatureLevel *level)
 	}
 
 	return false;
+}
+
+/*
+ * Return the names of the levels of a set for a message: "system, instance".
+ */
+char *
+level_list(LevelSet levels)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < NUM_LEVELS; i++)
+	{
+		if (level_is_in(i, levels))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+							 level_infos[i].name);
+	}
+	return names.data;
 }
 
 /*
@@ -93,8 +150,8 @@ scopename_copy(const ScopeName *name)
 }
 
 /*
- * Return a palloc'd description of a scope for a message: 'instance "default"'
- * or 'the system'.
+ * Return a palloc'd description of a scope for a message: 'the system',
+ * 'instance "default"', or 'user "1" of instance "default"'.
  */
 char *
 scopename_describe(const ScopeName *name)
@@ -103,6 +160,11 @@ scopename_describe(const ScopeName *name)
 
 	if (info->only_id != NULL)
 		return pstrdup(info->description);
+	if (info->in_instance)
+		return psprintf("%s \"%.*s\" of %s \"%.*s\"", info->description,
+						name->len, name->id,
+						level_infos[LEVEL_INSTANCE].description,
+						name->instance_len, name->instance_id);
 	return psprintf("%s \"%.*s\"", info->description, name->len, name->id);
 }
 
@@ -139,8 +201,8 @@ scopename_compare_cells(const ListCell *a, const ListCell *b)
 }
 
 /*
- * Return the name of the implicit scope of a level.  Its id is NULL if the
- * level has none.
+ * Return the name of the implicit scope of a level.  Its id is NULL if there
+ * is none, or not only one.
  */
 ScopeName
 scopename_implicit(FeatureLevel level)
@@ -159,7 +221,26 @@ scopename_is_implicit(const ScopeName *name)
 {
 	ScopeName	implicit = scopename_implicit(name->level);
 
+	if (level_is_in_instance(name->level))
+		return true;
 	return implicit.id != NULL && scopename_compare(name, &implicit) == 0;
+}
+
+/*
+ * Return the name of the scope whose owner owns this one: its instance, or the
+ * scope itself.
+ */
+ScopeName
+scopename_owner(const ScopeName *name)
+{
+	return level_is_in_instance(name->level) ?
+		scopename_instance(name->instance_id, name->instance_len) : *name;
+}
+
+static bool
+is_id_length(Size length)
+{
+	return length >= 1 && length <= MAX_SCOPE_ID_LENGTH;
 }
 
 /*
@@ -179,10 +260,11 @@ scopename_violation(const char *level, const char *instance_id,
 	if (info->only_id != NULL && strcmp(id, info->only_id) != 0)
 		return psprintf("The id of %s must be \"%s\".", info->description,
 						info->only_id);
-	if (strlen(id) < 1 || strlen(id) > MAX_SCOPE_ID_LENGTH)
+	if (!is_id_length(strlen(id)) ||
+		(info->in_instance && !is_id_length(strlen(instance_id))))
 		return psprintf("An id must have from 1 to %d bytes.",
 						MAX_SCOPE_ID_LENGTH);
-	if (instance_id[0] != '\0')
+	if (!info->in_instance && instance_id[0] != '\0')
 		return psprintf("Scopes of level \"%s\" belong to no instance, so instance_id must be empty.",
 						info->name);
 	return NULL;

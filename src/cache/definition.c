@@ -91,6 +91,7 @@ add_builtin_definition(FeatureDefinition *definition,
 	definition->json_name = feature->json_name;
 	definition->type = value_type(BUILTIN_TYPE);
 	definition->default_value = json_make_boolean(false);
+	definition->levels = BUILTIN_LEVELS;
 	definition->builtin = true;
 	definition->stage = BUILTIN_STAGE;
 }
@@ -103,6 +104,7 @@ add_definition(FeatureDefinition *definition, const FeatureRow *row)
 	definition->type = value_type(row->value_type);
 	definition->default_value = row->default_value;
 	definition->allowed_values = row->allowed_values;
+	definition->levels = row->levels;
 	definition->builtin = false;
 	definition->stage = row->stage;
 	definition->deprecated = strcmp(row->stage, "deprecated") == 0;

@@ -10,6 +10,7 @@
 
 #include "utils/snapshot.h"
 
+#include "base/scopename.h"
 #include "model/value.h"
 #include "table/generation.h"
 
@@ -20,6 +21,7 @@ typedef struct FeatureDefinition
 	const ValueType *type;
 	const Jsonb *default_value;
 	const Jsonb *allowed_values;	/* an array, or NULL */
+	LevelSet	levels;			/* where it may be set */
 	bool		builtin;
 	const char *stage;
 	bool		deprecated;		/* stage is "deprecated" */

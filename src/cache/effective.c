@@ -4,7 +4,8 @@
  *	  Effective values of features: inheritance and defaults.
  *
  * The rule: the first scope of a chain that sets the feature, from the lowest
- * one up, determines the value.
+ * one up, determines the value.  A setting on a level where the feature may not
+ * be set, which only direct DML can make, has no effect.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,7 +45,8 @@ effective_state(const ScopeChain *chain, int feature, FeatureState *state)
 
 	for (int i = 0; i < chain->length && !definition->removed; i++)
 	{
-		if (effective_own_state(chain->scopes[i], feature, state))
+		if (level_is_in(chain->names[i].level, definition->levels) &&
+			effective_own_state(chain->scopes[i], feature, state))
 			return;
 	}
 

@@ -3,84 +3,80 @@
  * argument.c
  *	  Arguments of SQL-callable functions, and the scopes that they name.
  *
- * The rule: an id is checked when it is used, wherever it comes from.  The
- * settings that have the current scopes, such as instance_features.instance_id,
- * may have any value: if loading the library rejected a value that was set
- * before, the session would continue with a different scope.
+ * The rule: a null argument is the same as leaving it out, unless it has no
+ * default; then it is invalid_parameter_value.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "change/argument.h"
 
-char	   *argument_current_ids[NUM_LEVELS];
-
 /*
- * Raise invalid_parameter_value unless the id of a name can be one.
+ * Return the id in an argument of type text.
  */
-void
-argument_check_scope_id(const ScopeName *name)
+NamedId
+argument_id(FunctionCallInfo fcinfo, int argno)
 {
-	const char *level = level_name(name->level);
+	NamedId		id = {0};
 
-	if (name->len == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s id must not be empty", level)));
-	if (name->len > MAX_SCOPE_ID_LENGTH)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s id is too long", level),
-				 errdetail("It has %d bytes, and at most %d are allowed.",
-						   name->len, MAX_SCOPE_ID_LENGTH)));
-	if (!pg_verifymbstr(name->id, name->len, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s id is not valid in encoding \"%s\"", level,
-						GetDatabaseEncodingName())));
+	if (!PG_ARGISNULL(argno))
+	{
+		text	   *value = PG_GETARG_TEXT_PP(argno);
+
+		id.id = VARDATA_ANY(value);
+		id.len = VARSIZE_ANY_EXHDR(value);
+	}
+	return id;
 }
 
 /*
- * Return the current scope of a level, which may be its only one.  The id is a
- * palloc'd copy, because a trigger may change the setting.  Raises
- * invalid_parameter_value if the setting cannot be an id.
+ * Return the chain of the scope of a level that the arguments name: its id and,
+ * if it belongs to an instance, that of the instance.  If the level has only
+ * one scope, there are no such arguments.  Raises invalid_parameter_value if
+ * one of them cannot be an id, or there is no such scope.
  */
-ScopeName
-argument_current_scope(FeatureLevel level)
+ScopeChain
+argument_chain(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
 {
-	ScopeName	name;
+	NamedIds	named = {0};
+	ScopeChain	chain;
 
-	if (level_is_single(level))
-		return scopename_implicit(level);
-
-	name = scopename_make(level, "", pstrdup(argument_current_ids[level]));
-	argument_check_scope_id(&name);
-	return name;
+	if (!level_is_single(level))
+		named.ids[level] = argument_id(fcinfo, argno);
+	if (level_is_in_instance(level))
+		named.ids[LEVEL_INSTANCE] = argument_id(fcinfo, argno + 1);
+	chain = context_chain(&named, level);
+	context_require(&chain, &named, level);
+	return chain;
 }
 
 /*
- * Return the scope of a level that is named by an argument of type text, or
- * the current one if that is null.  If the level has only one scope, there is
- * no such argument.  Raises invalid_parameter_value if it cannot be an id.
+ * Return the name of that scope.  The strings are palloc'd copies, because a
+ * trigger may change the settings.
  */
 ScopeName
 argument_scope(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
 {
-	ScopeName	name = {level, "", 0};
-	text	   *id;
+	ScopeChain	chain = argument_chain(fcinfo, argno, level);
 
-	if (level_is_single(level) || PG_ARGISNULL(argno))
-		return argument_current_scope(level);
+	return *scopename_copy(&chain.names[0]);
+}
 
-	id = PG_GETARG_TEXT_PP(argno);
-	name.id = VARDATA_ANY(id);
-	name.len = VARSIZE_ANY_EXHDR(id);
-	argument_check_scope_id(&name);
-	return name;
+/*
+ * Return the context that three arguments name, from the top down: the ids of
+ * the instance, the organization and the user.
+ */
+NamedIds
+argument_context(FunctionCallInfo fcinfo, int argno)
+{
+	NamedIds	named = {0};
+
+	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+		named.ids[level] = argument_id(fcinfo, argno++);
+	return named;
 }
 
 /*
@@ -132,48 +128,6 @@ argument_boolean(FunctionCallInfo fcinfo, int argno, const char *name)
 	if (PG_ARGISNULL(argno))
 		report_null_argument(name);
 	return PG_GETARG_BOOL(argno);
-}
-
-/*
- * Return the names of a scope and those that it inherits from, for
- * cache_find().
- */
-ScopeChain
-argument_chain(const ScopeName *name)
-{
-	ScopeChain	chain = {0};
-
-	chain.names[chain.length++] = *name;
-	for (int parent = level_infos[name->level].parent; parent != NO_LEVEL;
-		 parent = level_infos[parent].parent)
-		chain.names[chain.length++] = scopename_implicit(parent);
-	return chain;
-}
-
-/*
- * Find a scope and those that it inherits from.  See cache.h for how long the
- * result is valid.  Raises no_data_found if the scope does not exist.
- */
-ScopeChain
-argument_find_chain(const ScopeName *name)
-{
-	ScopeChain	chain = argument_chain(name);
-
-	if (!cache_find(&chain))
-		report_scope_not_found(name);
-	return chain;
-}
-
-/*
- * Return a copy of the cached row of a scope.  Raises no_data_found if the
- * scope does not exist.
- */
-ScopeRow
-argument_find_scope_row(const ScopeName *name)
-{
-	ScopeChain	chain = argument_find_chain(name);
-
-	return chain.scopes[0]->row;
 }
 
 /*

@@ -5,10 +5,12 @@
  *
  * The rule: every change takes these steps, in change_try_scope().
  *
- *	1. Find the scope, or raise no_data_found.
+ *	1. Find the scope, or raise no_data_found.  A scope below an instance
+ *	   exists if the instance does.
  *	2. Check the permission, or raise insufficient_privilege.  No locks are
  *	   held yet.
- *	3. Lock the definitions (RowExclusiveLock on table feature), then the
+ *	3. Lock the definitions (RowExclusiveLock on table feature), then, for a
+ *	   scope below an instance, the instance's row (FOR KEY SHARE), then the
  *	   scope's row (FOR NO KEY UPDATE); see locks.c.  Repeat the checks,
  *	   because the row may have changed while we waited.
  *	4. Read the current settings, and decide what to change.  If nothing,
@@ -20,14 +22,13 @@
  * The triggers on the tables fire at the end of that command, and invalidate
  * the caches and collect the notification; see track.c.
  *
- * Callers that change several scopes lock the system first, then instances in
- * the order of their ids.
+ * Callers that change several scopes do so in the order of scopename_compare(),
+ * and first call scopelock_instances() if some are below instances.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -38,6 +39,7 @@
 #include "change/argument.h"
 #include "change/change.h"
 #include "change/featurejson.h"
+#include "change/scopelock.h"
 #include "model/value.h"
 #include "model/tables.h"
 #include "table/tableread.h"
@@ -52,81 +54,6 @@ change_prevent_command(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
-}
-
-/*
- * Lock a scope, on which the current role must have a permission, and the
- * definitions until the transaction ends.  An implicit scope without a row
- * cannot be locked; then scope->stored is false.  Returns false if there is no
- * such scope.  Raises insufficient_privilege, serialization_failure, and
- * object_not_in_prerequisite_state if there are rows without a scope.
- */
-static bool
-try_lock_scope(const ScopeName *name, FeaturePermission permission,
-			   LockTupleMode mode, LockWaitPolicy wait_policy,
-			   ScopeTuple *scope)
-{
-	for (;;)
-	{
-		/*
-		 * VACUUM FULL cannot move the row while we have the table open, and
-		 * the snapshot prevents its TID from being reused.
-		 */
-		Relation	rel = tables_open(TABLE_SCOPE, AccessShareLock);
-		Snapshot	snapshot = scan_begin();
-		bool		locked;
-
-		CHECK_FOR_INTERRUPTS();
-		memset(scope, 0, sizeof(ScopeTuple));
-		scope->row.change_date = scope->row.creation_date = NO_DATE;
-		scope->stored = tableread_scope(snapshot, name, &scope->row, &scope->tid);
-		if (!scope->stored && !scopename_is_implicit(name))
-		{
-			scan_end(snapshot);
-			table_close(rel, AccessShareLock);
-			lock_check_scope_absence(name);
-			return false;
-		}
-		if (scope_row_is_dropped(name, &scope->row))
-		{
-			scan_end(snapshot);
-			table_close(rel, AccessShareLock);
-			return false;
-		}
-		permission_check(name, &scope->row, permission);
-
-		lock_definitions_for_writing();
-		if (scope->stored)
-			locked = lock_scope_row(name, snapshot, mode, wait_policy, scope);
-		else
-		{
-			lock_check_scope_absence(name);
-			if (tableread_has_rows_without_scope(snapshot, name))
-				report_rows_without_scope(name);
-			locked = true;
-		}
-		scan_end(snapshot);
-		table_close(rel, AccessShareLock);
-		if (!locked)
-			continue;
-
-		/* The scope may have been dropped or given to another role. */
-		if (scope_row_is_dropped(name, &scope->row))
-			return false;
-		permission_check(name, &scope->row, permission);
-		return true;
-	}
-}
-
-/*
- * The same, but raises no_data_found if there is no such scope.
- */
-void
-change_lock_scope(const ScopeName *name, FeaturePermission permission,
-				  LockTupleMode mode, LockWaitPolicy wait_policy, ScopeTuple *scope)
-{
-	if (!try_lock_scope(name, permission, mode, wait_policy, scope))
-		report_scope_not_found(name);
 }
 
 /*
@@ -237,7 +164,7 @@ change_read_settings(const ScopeName *name)
 /*
  * Change a scope as "plan" decides, and set *details to its details after the
  * change.  Returns false if there is no such scope.  Raises the errors of
- * try_lock_scope() and of "plan".
+ * scopelock_try() and of "plan".
  */
 bool
 change_try_scope(const ScopeName *name, FeaturePermission permission,
@@ -251,8 +178,8 @@ change_try_scope(const ScopeName *name, FeaturePermission permission,
 		List	   *changes;
 
 		/* Steps 1 to 3. */
-		if (!try_lock_scope(name, permission, LockTupleNoKeyExclusive,
-							wait_policy, &scope))
+		if (!scopelock_try(name, permission, LockTupleNoKeyExclusive,
+						   wait_policy, &scope))
 			return false;
 
 		/* Step 4. */
@@ -290,7 +217,8 @@ change_scope(const ScopeName *name, FeaturePermission permission,
 /* The arguments of change_set_features() and change_reset_features(). */
 typedef struct SetRequest
 {
-	const Jsonb *features;		/* not for a reset */
+	FeatureLevel level;			/* the next three are not for a reset */
+	const Jsonb *features;
 	List	   *requested;		/* the parsed features */
 	uint64		version;		/* of the definitions they were parsed with */
 	const int64 *expected_sequence; /* or NULL */
@@ -312,7 +240,7 @@ parse_set_request(SetRequest *request)
 	if (request->version == definitions_version())
 		return;
 	request->version = definitions_version();
-	request->requested = featurejson_parse_request(request->features);
+	request->requested = featurejson_parse_request(request->features, request->level);
 }
 
 static List *
@@ -339,6 +267,7 @@ change_set_features(const ScopeName *name, const Jsonb *features,
 					const int64 *expected_sequence)
 {
 	SetRequest	request = {
+		.level = name->level,
 		.features = features,
 		.expected_sequence = expected_sequence
 	};

@@ -21,9 +21,6 @@ typedef List *(*PlanChanges) (const ScopeName *name, const ScopeTuple *scope,
 							  List *settings, void *arg);
 
 extern void change_prevent_command(const char *function);
-extern void change_lock_scope(const ScopeName *name, FeaturePermission permission,
-							  LockTupleMode mode, LockWaitPolicy wait_policy,
-							  ScopeTuple *scope);
 extern List *change_find_differences(List *settings, List *requested);
 extern List *change_read_settings(const ScopeName *name);
 extern bool change_try_scope(const ScopeName *name,

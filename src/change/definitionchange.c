@@ -56,6 +56,7 @@ insert_definition(const FeatureRow *row)
 	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
 	values[Anum_feature_allowed_values - 1] =
 		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_levels - 1] = row_make_levels(row->levels);
 	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
 	values[Anum_feature_description - 1] =
 		CStringGetTextDatum(row->description ? row->description : "");
@@ -66,21 +67,33 @@ insert_definition(const FeatureRow *row)
 }
 
 /*
- * Lock the definitions and run a callback that changes one.  Raises
- * undefined_object or insufficient_privilege before taking any lock.
+ * Return whether a change could invalidate settings: if it changes the allowed
+ * values, takes levels away, or removes or drops the feature.
+ */
+static bool
+invalidates_settings(const DefinitionChange *change, const FeatureRow *row)
+{
+	return change->allowed_values != NULL ||
+		(change->levels != 0 && (row->levels & ~change->levels) != 0) ||
+		(change->stage != NULL && strcmp(change->stage, "removed") == 0);
+}
+
+/*
+ * Lock the definitions and run a callback that changes one.  If that callback
+ * finds that the change could invalidate settings, which was not so before the
+ * definitions were locked, it sets change->excludes_writers and does nothing.
+ * Raises undefined_object or insufficient_privilege before taking any lock.
  */
 static void
-change_definition(DefinitionChange *change, bool exclude_writers,
-				  DefinitionsCallback callback)
+change_definition(DefinitionChange *change, DefinitionsCallback callback)
 {
 	Snapshot	snapshot;
-	bool		found;
+	const FeatureRow *row;
 
 	snapshot = scan_begin();
-	found = builtin_is_key(change->key) ||
-		definitionread_one(snapshot, change->key) != NULL;
+	row = definitionread_one(snapshot, change->key);
 	scan_end(snapshot);
-	if (!found)
+	if (row == NULL && !builtin_is_key(change->key))
 	{
 		/* The hint needs the definitions. */
 		cache_refresh_definitions();
@@ -93,17 +106,18 @@ change_definition(DefinitionChange *change, bool exclude_writers,
 				 errmsg("feature \"%s\" is built in", change->key),
 				 errdetail("Built-in features can be neither altered nor dropped.")));
 
-	if (exclude_writers)
-	{
-		change->wait_policy = LockWaitError;
-		lock_out_writers(callback, change);
-	}
-	else
+	change->excludes_writers = change->excludes_writers ||
+		invalidates_settings(change, row);
+	if (!change->excludes_writers)
 	{
 		change->wait_policy = LockWaitBlock;
 		lock_definitions_for_altering();
 		callback(change);
+		if (!change->excludes_writers)
+			return;
 	}
+	change->wait_policy = LockWaitError;
+	lock_out_writers(callback, change);
 }
 
 /*
@@ -128,6 +142,8 @@ lock_definition(const DefinitionChange *change, ItemPointer tid)
 typedef struct ViolationSearch
 {
 	const FeatureRow *row;
+	LevelSet	levels;			/* search only settings on these levels, */
+	bool		values;			/* for their values or else for any */
 	MemoryContext check_cxt;	/* reset after each setting */
 	int64		count;
 	char	   *example;		/* the violation of the first one */
@@ -140,13 +156,16 @@ search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
 	ViolationSearch *search = arg;
 	JsonbValue	value;
 	const char *violation;
-	MemoryContext caller_cxt = MemoryContextSwitchTo(search->check_cxt);
+	MemoryContext caller_cxt;
 
 	CHECK_FOR_INTERRUPTS();
+	if (!level_is_in(name->level, search->levels))
+		return;
+	caller_cxt = MemoryContextSwitchTo(search->check_cxt);
 	json_root_value(jsonb, &value);
-	violation = value_violation(&value,
-								value_type(search->row->value_type),
-								search->row->allowed_values);
+	violation = !search->values ? "" :
+		value_violation(&value, value_type(search->row->value_type),
+						search->row->allowed_values);
 	MemoryContextSwitchTo(caller_cxt);
 	if (violation != NULL && search->count++ == 0)
 	{
@@ -156,22 +175,34 @@ search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
 	MemoryContextReset(search->check_cxt);
 }
 
+static void
+search_settings(ViolationSearch *search)
+{
+	Snapshot	snapshot = scan_begin();
+
+	search->check_cxt = AllocSetContextCreate(CurrentMemoryContext,
+											  "instance_features check",
+											  ALLOCSET_DEFAULT_SIZES);
+	tableread_foreach_setting(snapshot, search->row->key, search_violation,
+							  search);
+	scan_end(snapshot);
+	MemoryContextDelete(search->check_cxt);
+}
+
 /*
  * Raise object_not_in_prerequisite_state if a scope has set the feature to a
  * value that the new definition does not allow.
  */
 static void
-check_existing_settings(const FeatureRow *row)
+check_existing_values(const FeatureRow *row)
 {
-	ViolationSearch search = {.row = row};
-	Snapshot	snapshot = scan_begin();
+	ViolationSearch search = {
+		.row = row,
+		.levels = ~(LevelSet) 0,
+		.values = true
+	};
 
-	search.check_cxt = AllocSetContextCreate(CurrentMemoryContext,
-											 "instance_features check",
-											 ALLOCSET_DEFAULT_SIZES);
-	tableread_foreach_setting(snapshot, row->key, search_violation, &search);
-	scan_end(snapshot);
-	MemoryContextDelete(search.check_cxt);
+	search_settings(&search);
 	if (search.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -183,18 +214,47 @@ check_existing_settings(const FeatureRow *row)
 }
 
 /*
+ * The same if a scope sets the feature on one of these levels.
+ */
+static void
+check_existing_levels(const FeatureRow *row, LevelSet levels)
+{
+	ViolationSearch search = {.row = row,.levels = levels};
+
+	search_settings(&search);
+	if (search.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_plural("%lld setting of feature \"%s\" is on another level",
+							   "%lld settings of feature \"%s\" are on other levels",
+							   search.count,
+							   (long long) search.count, row->key),
+				 errdetail("One is of %s.", search.scope),
+				 errhint("Unset the feature there first.")));
+}
+
+/*
  * Alter a definition, with the definitions locked.
  */
 static void
 alter_definition(void *arg)
 {
-	const DefinitionChange *change = arg;
+	DefinitionChange *change = arg;
 	ItemPointerData tid;
 	FeatureRow *row = lock_definition(change, &tid);
+	LevelSet	lost_levels;
 	Datum		values[MAX_COLUMNS] = {0};
 	bool		nulls[MAX_COLUMNS] = {false};
 	TableWriter *writer;
 
+	if (!change->excludes_writers && invalidates_settings(change, row))
+	{
+		change->excludes_writers = true;
+		return;
+	}
+	lost_levels = change->levels != 0 ? row->levels & ~change->levels : 0;
+	if (change->levels != 0)
+		row->levels = change->levels;
 	if (change->stage != NULL)
 		row->stage = change->stage;
 	if (change->default_value != NULL)
@@ -210,7 +270,9 @@ alter_definition(void *arg)
 	if (change->stage == NULL)
 		definition_check_values(row);
 	if (change->allowed_values != NULL && row->allowed_values != NULL)
-		check_existing_settings(row);
+		check_existing_values(row);
+	if (lost_levels != 0)
+		check_existing_levels(row, lost_levels);
 
 	writer = writer_begin(change->description ? updated_with_description :
 						  updated_columns);
@@ -219,6 +281,7 @@ alter_definition(void *arg)
 	nulls[Anum_feature_allowed_values - 1] = row->allowed_values == NULL;
 	values[Anum_feature_allowed_values - 1] =
 		JsonbPGetDatum(row->allowed_values);
+	values[Anum_feature_levels - 1] = row_make_levels(row->levels);
 	values[Anum_feature_stage - 1] = CStringGetTextDatum(row->stage);
 	if (change->description != NULL)
 		values[Anum_feature_description - 1] =
@@ -331,21 +394,18 @@ definition_create(const FeatureRow *row)
 }
 
 /*
- * Alter a definition.  Writers are locked out if settings may become invalid,
- * that is, if the allowed values change or the feature is removed.  Raises
+ * Alter a definition.  Writers are locked out if settings may become invalid;
+ * see invalidates_settings().  Raises
  * undefined_object, insufficient_privilege, invalid_parameter_value,
  * object_not_in_prerequisite_state and lock_not_available.
  */
 void
 definition_alter(DefinitionChange *change)
 {
-	bool		exclude_writers = change->allowed_values != NULL ||
-	(change->stage != NULL && strcmp(change->stage, "removed") == 0);
-
 	definition_check_limits(error_clip_name(change->key, strlen(change->key)),
 							change->default_value, change->allowed_values);
 	change->permission = PERMISSION_SYSTEM_WRITE;
-	change_definition(change, exclude_writers, alter_definition);
+	change_definition(change, alter_definition);
 }
 
 /*
@@ -357,5 +417,6 @@ void
 definition_drop(DefinitionChange *change)
 {
 	change->permission = PERMISSION_SYSTEM_DELETE;
-	change_definition(change, true, drop_definition);
+	change->excludes_writers = true;
+	change_definition(change, drop_definition);
 }

@@ -21,9 +21,11 @@ typedef struct DefinitionChange
 	/* New values; NULL if not altered. */
 	Jsonb	   *default_value;
 	Jsonb	   *allowed_values; /* JSON null removes the restriction */
+	LevelSet	levels;			/* empty if not altered */
 	char	   *description;
 	char	   *stage;
 
+	bool		excludes_writers;	/* set by definitionchange.c */
 	bool		cascade;		/* for drop_feature() */
 } DefinitionChange;
 

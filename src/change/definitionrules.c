@@ -52,11 +52,11 @@ check_json_name(const char *json_name)
 						error_clip_name(json_name, len)),
 				 errdetail("It has %d bytes, and from 1 to %d are allowed.",
 						   len, MAX_JSON_NAME_LENGTH)));
-	if (strcmp(json_name, DETAILS_FIELD) == 0)
+	if (featurejson_is_reserved(json_name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("JSON name \"%s\" is reserved", json_name),
-				 errdetail("A response has a field of that name already."),
+				 errdetail("Requests and responses have a field of that name already."),
 				 errhint("Give the feature another JSON name.")));
 }
 

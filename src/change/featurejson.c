@@ -19,6 +19,23 @@
 #include "model/value.h"
 
 /*
+ * Return whether requests or responses have a field of this name that is not a
+ * feature.
+ */
+bool
+featurejson_is_reserved(const char *json_name)
+{
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		const char *field = level_infos[level].service_id_field;
+
+		if (field != NULL && strcmp(json_name, field) == 0)
+			return true;
+	}
+	return strcmp(json_name, DETAILS_FIELD) == 0;
+}
+
+/*
  * Return a palloc'd change.  The key is copied, the value is not.
  */
 RequestedChange *
@@ -126,12 +143,27 @@ featurejson_check_value(const FeatureDefinition *definition, const char *field, 
 }
 
 /*
- * Parse the fields of a JSON object.  Returns a list of RequestedChange,
- * ordered by key, without removed features.  The caller has called
+ * Raise invalid_parameter_value unless a feature may be set on a level.
+ */
+static void
+check_level(const FeatureDefinition *definition, FeatureLevel level)
+{
+	if (!level_is_in(level, definition->levels))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("feature \"%s\" cannot be set on level %s",
+						definition->key, level_name(level)),
+				 errdetail("Its levels are: %s.",
+						   level_list(definition->levels))));
+}
+
+/*
+ * Parse the fields of a JSON object for a scope of a level.  Returns a list of
+ * RequestedChange, ordered by key, without removed features.  The caller has called
  * cache_refresh_definitions().  Raises invalid_parameter_value.
  */
 List *
-featurejson_parse(const Jsonb *features)
+featurejson_parse(const Jsonb *features, FeatureLevel level)
 {
 	const FeatureDefinition *definitions;
 	int			ndefinitions;
@@ -172,6 +204,7 @@ featurejson_parse(const Jsonb *features)
 							definition->key),
 					 errdetail("Both \"%s\" and \"%s\" name it.",
 							   definition->json_name, definition->key)));
+		check_level(definition, level);
 		if (value.type != jbvNull)
 			featurejson_check_value(definition, name, len, &value);
 
@@ -193,7 +226,7 @@ featurejson_parse(const Jsonb *features)
  * The same for a request, which must not be empty.
  */
 List *
-featurejson_parse_request(const Jsonb *features)
+featurejson_parse_request(const Jsonb *features, FeatureLevel level)
 {
 	if (features != NULL && JB_ROOT_IS_OBJECT(features) &&
 		JB_ROOT_COUNT(features) == 0)
@@ -201,5 +234,5 @@ featurejson_parse_request(const Jsonb *features)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no changes in request"),
 				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
-	return featurejson_parse(features);
+	return featurejson_parse(features, level);
 }

@@ -20,11 +20,13 @@ typedef struct RequestedChange
 	Jsonb	   *value;			/* NULL to unset */
 } RequestedChange;
 
+extern bool featurejson_is_reserved(const char *json_name);
 extern RequestedChange *featurejson_make_change(const char *key, Jsonb *value);
 extern List *featurejson_unset_others(List *changes, List *settings);
 extern void featurejson_check_value(const FeatureDefinition *definition,
 									const char *field, int len, const JsonbValue *value);
-extern List *featurejson_parse(const Jsonb *features);
-extern List *featurejson_parse_request(const Jsonb *features);
+extern List *featurejson_parse(const Jsonb *features, FeatureLevel level);
+extern List *featurejson_parse_request(const Jsonb *features,
+									   FeatureLevel level);
 
 #endif							/* INSTANCE_FEATURES_FEATUREJSON_H */

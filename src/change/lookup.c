@@ -15,31 +15,87 @@
 #include "change/lookup.h"
 
 /*
- * Return the effective value of a boolean feature on an instance.  Raises
- * undefined_object and no_data_found, or returns false instead if missing_ok
- * is true.  Raises invalid_parameter_value if the feature is not boolean.
+ * Return the levels below the instance on which a feature may be set, which are
+ * none if the feature is not defined.
  */
-bool
-lookup_enabled(const char *key, int key_length, const ScopeName *instance,
-			   bool missing_ok)
+static LevelSet
+lower_levels(int feature)
 {
-	ScopeChain	chain = argument_chain(instance);
+	return feature < 0 ? 0 : definition_get(feature)->levels & LOWER_LEVELS;
+}
+
+/*
+ * Remove the scopes below the instance from a chain, except those of "levels".
+ */
+static void
+keep_lower_levels(ScopeChain *chain, LevelSet levels)
+{
+	int			length = 0;
+
+	for (int i = 0; i < chain->length; i++)
+	{
+		if (level_is_in(chain->names[i].level, levels | ~LOWER_LEVELS))
+			chain->names[length++] = chain->names[i];
+	}
+	chain->length = length;
+}
+
+/*
+ * Find a feature, and those scopes of a context that its value may depend on.
+ * Returns its number, or -1 if no feature has this key.  Sets chain->length to
+ * 0 if the instance does not exist.
+ */
+int
+lookup_find(const NamedIds * named, const char *key, int key_length,
+			ScopeChain *chain)
+{
+	ScopeChain	context = context_chain(named, NUM_LEVELS - 1);
+	LevelSet	levels;
+	int			feature;
+
+	cache_refresh_definitions();
+	feature = definition_find(key, key_length);
+	do
+	{
+		levels = lower_levels(feature);
+		*chain = context;
+		keep_lower_levels(chain, levels);
+		if (!cache_find(chain))
+			chain->length = 0;
+
+		/* The definitions may have been loaded again. */
+		feature = definition_find(key, key_length);
+	} while ((lower_levels(feature) & ~levels) != 0);
+
+	return feature;
+}
+
+/*
+ * Return the effective value of a boolean feature in a context.  Raises
+ * undefined_object and no_data_found, unless that may be missing.  Raises
+ * invalid_parameter_value if the feature is not boolean.
+ */
+LookupResult
+lookup_enabled(const char *key, int key_length, const NamedIds * named,
+			   MissingPolicy missing)
+{
+	ScopeChain	chain;
 	int			feature;
 	FeatureState state;
 	JsonbValue	value;
 
-	if (missing_ok && !tables_extension_is_installed())
-		return false;
-	if (!cache_find(&chain))
+	if (missing == MISSING_ANYTHING && !tables_extension_is_installed())
+		return LOOKUP_MISSING;
+	feature = lookup_find(named, key, key_length, &chain);
+	if (chain.length == 0)
 	{
-		if (missing_ok)
-			return false;
-		report_scope_not_found(instance);
+		if (missing == MISSING_ANYTHING)
+			return LOOKUP_MISSING;
+		chain = context_chain(named, LEVEL_INSTANCE);
+		report_scope_not_found(&chain.names[0]);
 	}
-
-	feature = definition_find(key, key_length);
-	if (feature < 0 && missing_ok)
-		return false;
+	if (feature < 0 && missing != MISSING_NOTHING)
+		return LOOKUP_MISSING;
 	argument_require_feature(feature, key, key_length);
 	effective_state(&chain, feature, &state);
 	json_root_value(state.value, &value);
@@ -48,54 +104,62 @@ lookup_enabled(const char *key, int key_length, const ScopeName *instance,
 		report_type_mismatch(state.definition->key,
 							 state.definition->type->name, "boolean");
 
-	return value.val.boolean;
+	return value.val.boolean ? LOOKUP_TRUE : LOOKUP_FALSE;
 }
 
 /*
- * Initialize a lookup without a result.  An id_length of -1 stands for the
- * instance that is current at the time of lookup_refresh().  The caller has
- * checked the lengths.
+ * Initialize a lookup without a result.  What it does not name is what is
+ * current at the time of lookup_refresh().  The caller has checked the lengths.
  */
 void
 lookup_init(FeatureLookup *lookup, const char *key, int key_length,
-			const char *id, int id_length, bool missing_ok)
+			const NamedIds * named, MissingPolicy missing)
 {
-	Assert(key_length <= MAX_KEY_LENGTH && id_length <= MAX_SCOPE_ID_LENGTH);
+	Assert(key_length <= MAX_KEY_LENGTH);
 
 	lookup->generation = 0;
-	lookup->missing_ok = missing_ok;
+	lookup->missing = missing;
 	lookup->key_length = key_length;
 	memcpy(lookup->key, key, key_length);
-	lookup->id_length = id_length;
-	if (id_length > 0)
-		memcpy(lookup->id, id, id_length);
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		const		NamedId *id = &named->ids[level];
+
+		Assert(id->len <= MAX_SCOPE_ID_LENGTH);
+		lookup->ids[level].length = id->id ? id->len : -1;
+		if (id->id != NULL)
+			memcpy(lookup->ids[level].id, id->id, id->len);
+	}
 }
 
 /*
  * Repeat a lookup and memoize the result.  Raises the errors of
- * lookup_enabled(), and invalid_parameter_value if the current instance is not
- * a valid id.
+ * lookup_enabled(), and invalid_parameter_value if the current scopes do not
+ * have valid ids.
  */
-bool
+LookupResult
 lookup_refresh(FeatureLookup *lookup)
 {
 	uint64		generation = generation_of_answers;
-	ScopeName	instance;
+	NamedIds	named = {0};
+	int			feature;
 
-	if (lookup->id_length < 0)
+	for (int level = 0; level < NUM_LEVELS; level++)
 	{
-		const char *id = argument_current_ids[LEVEL_INSTANCE];
-
-		instance = scopename_instance(id, strlen(id));
-		argument_check_scope_id(&instance);
+		if (lookup->ids[level].length >= 0)
+			named.ids[level] = (NamedId)
+		{
+			lookup->ids[level].id, lookup->ids[level].length
+		};
 	}
-	else
-		instance = scopename_instance(lookup->id, lookup->id_length);
 
 	lookup->generation = 0;
-	lookup->enabled = lookup_enabled(lookup->key, lookup->key_length, &instance,
-									 lookup->missing_ok);
+	lookup->result = lookup_enabled(lookup->key, lookup->key_length, &named,
+									lookup->missing);
+	feature = lookup->result == LOOKUP_MISSING ? -1 :
+		definition_find(lookup->key, lookup->key_length);
+	lookup->has_lower_levels = lower_levels(feature) != 0;
 	if (cache_remembers() || !tables_extension_is_installed())
 		lookup->generation = generation;
-	return lookup->enabled;
+	return lookup->result;
 }

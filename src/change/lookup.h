@@ -4,7 +4,8 @@
  *	  Memoized lookups of boolean features.
  *
  * A FeatureLookup has the arguments of a lookup by feature_enabled() or the C
- * API, which are a feature's key and an instance's id, and its result.
+ * API, which are a feature's key and the ids that name a context, and its
+ * result.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,18 +14,41 @@
 
 #include "utils/inval.h"
 
-#include "cache/cache.h"
+#include "cache/effective.h"
+#include "change/context.h"
 #include "table/generation.h"
+
+typedef enum LookupResult
+{
+	LOOKUP_FALSE,
+	LOOKUP_TRUE,
+	LOOKUP_MISSING				/* something is missing, and that is no error */
+}			LookupResult;
+
+/* What may be missing without an error. */
+typedef enum MissingPolicy
+{
+	MISSING_NOTHING,
+	MISSING_FEATURE,
+	MISSING_ANYTHING			/* also the instance and the extension */
+}			MissingPolicy;
+
+/* An id of a lookup; the length is -1 if the lookup does not name one. */
+typedef struct LookupId
+{
+	int			length;
+	char		id[MAX_SCOPE_ID_LENGTH];
+}			LookupId;
 
 typedef struct FeatureLookup
 {
 	uint64		generation;		/* at which it is valid; 0 if no result yet */
-	bool		enabled;		/* the result */
-	bool		missing_ok;
+	LookupResult result;
+	bool		has_lower_levels;	/* else only the instance matters */
+	MissingPolicy missing;
 	int			key_length;
-	int			id_length;		/* -1 for the current instance */
 	char		key[MAX_KEY_LENGTH];
-	char		id[MAX_SCOPE_ID_LENGTH];
+	LookupId	ids[NUM_LEVELS];	/* by level */
 } FeatureLookup;
 
 /*
@@ -39,10 +63,13 @@ lookup_is_current(const FeatureLookup *lookup)
 	return likely(lookup->generation == generation_of_answers);
 }
 
-extern bool lookup_enabled(const char *key, int key_length,
-						   const ScopeName *instance, bool missing_ok);
+extern int	lookup_find(const NamedIds * named, const char *key,
+						int key_length, ScopeChain *chain);
+extern LookupResult lookup_enabled(const char *key, int key_length,
+								   const NamedIds * named,
+								   MissingPolicy missing);
 extern void lookup_init(FeatureLookup *lookup, const char *key, int key_length,
-						const char *id, int id_length, bool missing_ok);
-extern bool lookup_refresh(FeatureLookup *lookup);
+						const NamedIds * named, MissingPolicy missing);
+extern LookupResult lookup_refresh(FeatureLookup *lookup);
 
 #endif							/* INSTANCE_FEATURES_LOOKUP_H */

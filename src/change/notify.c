@@ -51,6 +51,7 @@ typedef struct Mark
 {
 	ScopeName  *name;
 	bool		whole;			/* created or dropped: features are omitted */
+	bool		erased;			/* its id is omitted */
 	List	   *features;		/* keys of changed features */
 	Size		features_size;	/* their approximate size in a payload */
 	bool		has_details;	/* else details are read from the table */
@@ -100,11 +101,13 @@ mark_level(void)
 }
 
 /*
- * Find or make the mark of a scope.  Returns NULL if everything is marked.
+ * Find or make the mark of a scope.  Returns NULL if everything is marked, or
+ * the scope's instance was created or dropped, which includes it.
  */
 static Mark *
 find_mark(MarkLevel *level, const ScopeName *name)
 {
+	ScopeName	instance = scopename_owner(name);
 	MemoryContext caller_cxt;
 	ListCell   *lc;
 	Mark	   *mark;
@@ -116,6 +119,8 @@ find_mark(MarkLevel *level, const ScopeName *name)
 		mark = lfirst(lc);
 		if (scopename_compare(mark->name, name) == 0)
 			return mark;
+		if (mark->whole && scopename_compare(mark->name, &instance) == 0)
+			return NULL;
 	}
 	if (list_length(level->marks) == MAX_SCOPES)
 	{
@@ -201,18 +206,19 @@ notify_sequence(const ScopeName *name, int64 sequence, TimestampTz change_date)
 }
 
 /*
- * Mark that a scope was created or dropped, so that listeners must read all of
- * it again.
+ * Mark that a scope was created, dropped or erased, so that listeners must read
+ * all of it again.
  */
 void
 notify_existence(const ScopeName *name, int64 sequence,
-				 TimestampTz change_date)
+				 TimestampTz change_date, bool erased)
 {
 	Mark	   *mark = find_mark(mark_level(), name);
 
 	if (mark != NULL)
 	{
 		mark->whole = true;
+		mark->erased = mark->erased || erased;
 		set_details(mark, sequence, change_date);
 	}
 }
@@ -249,8 +255,9 @@ merge_level(MarkLevel *level, int parent_nest_level)
 		ListCell   *feature;
 
 		if (merged == NULL)
-			break;
+			continue;
 		merged->whole = merged->whole || mark->whole;
+		merged->erased = merged->erased || mark->erased;
 		foreach(feature, mark->features)
 			add_feature(parent, merged, lfirst(feature));
 		if (mark->has_details)
@@ -273,9 +280,18 @@ send_mark(const Mark *mark)
 	ListCell   *lc;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "{\"level\": \"%s\", \"resourceOwner\": ",
+	appendStringInfo(&buf, "{\"level\": \"%s\"",
 					 level_name(mark->name->level));
-	escape_json(&buf, mark->name->id);
+	if (level_is_in_instance(mark->name->level))
+	{
+		appendStringInfoString(&buf, ", \"instance\": ");
+		escape_json(&buf, mark->name->instance_id);
+	}
+	if (!level_infos[mark->name->level].is_personal && !mark->erased)
+	{
+		appendStringInfoString(&buf, ", \"resourceOwner\": ");
+		escape_json(&buf, mark->name->id);
+	}
 	appendStringInfo(&buf, ", \"sequence\": %lld",
 					 (long long) mark->sequence);
 	if (timeformat_is_rfc3339(mark->change_date))

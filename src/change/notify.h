@@ -20,7 +20,7 @@ extern void notify_feature(const ScopeName *name, const char *key);
 extern void notify_sequence(const ScopeName *name, int64 sequence,
 							TimestampTz change_date);
 extern void notify_existence(const ScopeName *name, int64 sequence,
-							 TimestampTz change_date);
+							 TimestampTz change_date, bool erased);
 extern void notify_everything(void);
 
 #endif							/* INSTANCE_FEATURES_NOTIFY_H */

@@ -6,7 +6,9 @@
  * The rule: permissions depend only on ownership.  The current role may change
  * a scope if it has the privileges of the scope's owner or of the system's
  * owner.  Members of the owner have them unless the membership is not
- * inherited; superusers always have them.
+ * inherited; superusers always have them.  A scope below an instance belongs to
+ * the owner of the instance: the row passed to these functions is that of
+ * scopename_owner().
  *
  * If the column "owner" is null, an implicit scope belongs to the owner of the
  * database, and any other scope to the system's owner.  If the role has been
@@ -81,14 +83,16 @@ system_owner(void)
 }
 
 /*
- * Return the owner of a scope with this row, or InvalidOid if it has none.
+ * Return the owner of a scope, or InvalidOid if it has none.
  */
 Oid
 permission_owner_of(const ScopeName *name, const ScopeRow *row)
 {
+	ScopeName	owned = scopename_owner(name);
+
 	if (row->has_owner)
 		return scope_owner_role(&row->owner);
-	return scopename_is_implicit(name) ? database_owner() : system_owner();
+	return scopename_is_implicit(&owned) ? database_owner() : system_owner();
 }
 
 /*
@@ -112,17 +116,26 @@ permission_is_system_owner(void)
 }
 
 /*
- * Return whether the current role may change a scope with this row.
+ * Return whether the current role has the privileges of the owner of a scope.
+ */
+bool
+permission_is_owner(const ScopeName *name, const ScopeRow *row)
+{
+	return has_privileges_of(permission_owner_of(name, row));
+}
+
+/*
+ * Return whether the current role may change a scope.
  */
 bool
 permission_may_change(const ScopeName *name, const ScopeRow *row)
 {
-	return has_privileges_of(permission_owner_of(name, row)) || permission_is_system_owner();
+	return permission_is_owner(name, row) || permission_is_system_owner();
 }
 
 /*
  * Report that the current role lacks a permission, and name the role that has
- * it: the owner of a scope with this row.
+ * it, the owner of a scope.
  */
 static void
 report_permission_denied(const ScopeName *name, const ScopeRow *row,
@@ -148,7 +161,7 @@ report_permission_denied(const ScopeName *name, const ScopeRow *row,
 
 /*
  * Raise insufficient_privilege unless the current role has a permission on a
- * scope with this row.
+ * scope.
  */
 void
 permission_check(const ScopeName *name, const ScopeRow *row,

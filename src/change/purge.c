@@ -4,7 +4,8 @@
  *	  Deleting old events of a scope.
  *
  * The rule: a purge keeps the events that determine the settings at any time
- * since the time passed to it; see replay.c.
+ * since the time passed to it; see replay.c.  Who made the changes that it
+ * keeps, and why, is deleted: column "editor" remains.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +28,7 @@ typedef struct Purge
 	int64		last_sequence;	/* this event and later ones are kept, */
 	int64	   *kept;			/* and so are these, sorted */
 	int			nkept;
+	TimestampTz before;
 	int64		deleted;
 } Purge;
 
@@ -39,18 +41,30 @@ compare_sequences(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/*
+ * Delete an event, or only its actor and reason.
+ */
 static bool
 purge_event(const EventRow *event, void *arg)
 {
 	Purge	   *purge = arg;
 
-	if (event->sequence >= purge->last_sequence)
+	if (event->creation_date >= purge->before)
 		return false;
-	if (bsearch(&event->sequence, purge->kept, purge->nkept, sizeof(int64),
+	if (event->sequence < purge->last_sequence &&
+		bsearch(&event->sequence, purge->kept, purge->nkept, sizeof(int64),
 				compare_sequences) == NULL)
 	{
 		writer_delete(purge->writer, TABLE_EVENT, &event->tid);
 		purge->deleted++;
+	}
+	else if (event->actor != NULL || event->reason != NULL)
+	{
+		Datum		values[MAX_COLUMNS] = {0};
+		bool		nulls[MAX_COLUMNS] = {false};
+
+		nulls[Anum_event_actor - 1] = nulls[Anum_event_reason - 1] = true;
+		writer_update(purge->writer, TABLE_EVENT, &event->tid, values, nulls);
 	}
 	return true;
 }
@@ -78,18 +92,19 @@ has_event_before(const ScopeName *name, TimestampTz before)
 
 /*
  * Delete the events of a scope before a time, except the last one and those
- * whose settings were in effect at that time.  Returns the number of deleted
- * events.  Locks the definitions and the scope's row if there are such events.
+ * whose settings were in effect at that time, which lose their actors and
+ * reasons.  Returns the number of deleted events.  Locks the definitions and the scope's row if there are such events.
  * The caller has checked the permission.
  */
 int64
 purge_scope(const ScopeName *name, TimestampTz before)
 {
-	static const ColumnRange purged_to[NUM_TABLES] =
+	static const ColumnRange updated_columns[NUM_TABLES] =
 	{
-		[TABLE_SCOPE] = {Anum_scope_purged_to, Anum_scope_purged_to}
+		[TABLE_SCOPE] = {Anum_scope_purged_to, Anum_scope_purged_to},
+		[TABLE_EVENT] = {Anum_event_actor, Anum_event_reason}
 	};
-	Purge		purge = {0};
+	Purge		purge = {.before = before};
 	Replay		replay;
 	ScopeTuple	scope;
 	Snapshot	snapshot;
@@ -99,7 +114,8 @@ purge_scope(const ScopeName *name, TimestampTz before)
 	if (!has_event_before(name, before))
 		return 0;
 	lock_definitions_for_writing();
-	if (!lock_find_scope_row(name, LockTupleNoKeyExclusive, &scope))
+	if (!lock_find_scope_row(name, LockTupleNoKeyExclusive, LockWaitBlock,
+							 &scope))
 		return 0;
 
 	replay = replay_events(name, PG_INT64_MAX, before - 1);
@@ -109,7 +125,7 @@ purge_scope(const ScopeName *name, TimestampTz before)
 		purge.kept[purge.nkept++] = ((SettingRow *) lfirst(lc))->sequence;
 	qsort(purge.kept, purge.nkept, sizeof(int64), compare_sequences);
 
-	purge.writer = writer_begin(purged_to);
+	purge.writer = writer_begin(updated_columns);
 	snapshot = scan_begin();
 	tableread_foreach_event(snapshot, name, purge_event, &purge);
 	scan_end(snapshot);

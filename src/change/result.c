@@ -26,7 +26,7 @@
 static const Oid details_types[] = {INT8OID, TIMESTAMPTZOID, TEXTOID};
 
 static const Oid state_types[] = {
-	TEXTOID, JSONBOID, SOURCE_TYPE_OID, INT8OID, TIMESTAMPTZOID
+	TEXTOID, JSONBOID, SOURCE_TYPE_OID, INT8OID, TIMESTAMPTZOID, NUMERICOID
 };
 
 pg_noreturn static void
@@ -140,6 +140,7 @@ result_emit_state(const FeatureState *state, void *arg)
 	values[3] = Int64GetDatum(state->sequence);
 	values[4] = TimestampTzGetDatum(state->change_date);
 	nulls[3] = nulls[4] = state->source == SOURCE_DEFAULT;
+	nulls[5] = true;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -17,6 +17,7 @@
 
 #include "change/argument.h"
 #include "change/change.h"
+#include "change/scopelock.h"
 #include "change/scopes.h"
 #include "table/generation.h"
 #include "table/tableread.h"
@@ -34,65 +35,15 @@ static const ColumnRange owner_column[NUM_TABLES] =
 };
 
 /*
- * Form the row of a scope.  The values point into "row".
+ * Update columns of the locked row of a scope, by a command of its own.
  */
 static void
-form_scope_row(const ScopeName *name, const ScopeRow *row,
-			   Datum *values, bool *nulls)
-{
-	memset(values, 0, sizeof(Datum) * MAX_COLUMNS);
-	memset(nulls, 0, sizeof(bool) * MAX_COLUMNS);
-	values[Anum_scope_level - 1] =
-		CStringGetTextDatum(level_name(name->level));
-	values[Anum_scope_instance_id - 1] =
-		PointerGetDatum(cstring_to_text_with_len(name->instance_id,
-												 name->instance_len));
-	values[Anum_scope_id - 1] =
-		PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
-	nulls[Anum_scope_owner - 1] = !row->has_owner;
-	values[Anum_scope_owner - 1] = ScopeOwnerPGetDatum(&row->owner);
-	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
-	nulls[Anum_scope_change_date - 1] = row->change_date == NO_DATE;
-	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
-	nulls[Anum_scope_creation_date - 1] = row->creation_date == NO_DATE;
-	values[Anum_scope_creation_date - 1] =
-		TimestampTzGetDatum(row->creation_date);
-	nulls[Anum_scope_purged_to - 1] = row->purged_to == 0;
-	values[Anum_scope_purged_to - 1] = Int64GetDatum(row->purged_to);
-	values[Anum_scope_dropped - 1] = BoolGetDatum(row->dropped);
-}
-
-/*
- * Insert the row of a scope.  Returns false if another transaction has
- * inserted it.
- */
-static bool
-insert_scope_row(const ScopeName *name, const ScopeRow *row)
-{
-	Datum		values[MAX_COLUMNS];
-	bool		nulls[MAX_COLUMNS];
-	TableWriter *writer = writer_begin(all_columns);
-	bool		inserted;
-
-	form_scope_row(name, row, values, nulls);
-	inserted = writer_insert_new(writer, TABLE_SCOPE, values, nulls);
-	writer_end(writer);
-	return inserted;
-}
-
-/*
- * Update columns of the locked row of a scope.
- */
-static void
-update_scope_row(const ScopeName *name, ScopeTuple *scope,
+update_scope_row(const ScopeName *name, const ScopeTuple *scope,
 				 const ColumnRange *columns)
 {
-	Datum		values[MAX_COLUMNS];
-	bool		nulls[MAX_COLUMNS];
 	TableWriter *writer = writer_begin(columns);
 
-	form_scope_row(name, &scope->row, values, nulls);
-	writer_update(writer, TABLE_SCOPE, &scope->tid, values, nulls);
+	scope_update_row(writer, name, scope);
 	writer_end(writer);
 }
 
@@ -106,7 +57,7 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 {
 	for (;;)
 	{
-		ScopeChain	chain = argument_chain(name);
+		ScopeChain	chain = context_chain_of(name);
 		ScopeTuple	scope;
 		ScopeRow	row = {.has_owner = true};
 
@@ -119,7 +70,8 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 		*details = result_scope_details(name, &row);
 
 		lock_definitions_for_writing();
-		if (lock_find_scope_row(name, LockTupleNoKeyExclusive, &scope))
+		if (lock_find_scope_row(name, LockTupleNoKeyExclusive, LockWaitBlock,
+								&scope))
 		{
 			if (!scope_row_is_dropped(name, &scope.row))
 				return false;
@@ -128,18 +80,8 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 			return true;
 		}
 
-		/* Use one snapshot: another transaction may insert both at once. */
-		{
-			Snapshot	snapshot = scan_begin();
-			ScopeRow	present;
-			bool		found = !tableread_scope(snapshot, name, &present, NULL) &&
-			tableread_has_rows_without_scope(snapshot, name);
-
-			scan_end(snapshot);
-			if (found)
-				report_rows_without_scope(name);
-		}
-		if (insert_scope_row(name, &row))
+		lock_check_scope_orphans(name);
+		if (scope_insert_row(name, &row))
 			return true;
 
 		/* Reload without waiting for the other transaction's message. */
@@ -154,9 +96,18 @@ delete_event(const EventRow *event, void *arg)
 	return true;
 }
 
+static bool
+delete_row(FeatureTable table, ItemPointer tid, void *arg)
+{
+	writer_delete(arg, table, tid);
+	return true;
+}
+
 /*
- * Delete a scope whose row is locked, with its settings and events.  The row
- * of an implicit scope is kept and marked as dropped.
+ * Delete a scope whose row is locked, with its settings and events and, if it
+ * is an instance, everything below it: nobody else has locked that, because we
+ * have the instance's row FOR UPDATE.  The row of the instance that exists
+ * implicitly is kept and marked as dropped.
  */
 static void
 delete_scope(const ScopeName *name, ScopeTuple *scope)
@@ -166,15 +117,13 @@ delete_scope(const ScopeName *name, ScopeTuple *scope)
 	List	   *settings = tableread_settings(snapshot, name);
 	ListCell   *lc;
 
-	if (scopename_is_implicit(name))
+	if (scopename_is_implicit(name) && name->level == LEVEL_INSTANCE)
 	{
-		Datum		values[MAX_COLUMNS];
-		bool		nulls[MAX_COLUMNS];
-		ScopeRow	row = {.dropped = true};
-
-		row.change_date = row.creation_date = GetCurrentTimestamp();
-		form_scope_row(name, &row, values, nulls);
-		writer_update(writer, TABLE_SCOPE, &scope->tid, values, nulls);
+		memset(&scope->row, 0, sizeof(ScopeRow));
+		scope->row.dropped = true;
+		scope->row.change_date = scope->row.creation_date =
+			GetCurrentTimestamp();
+		scope_update_row(writer, name, scope);
 	}
 	else
 		writer_delete(writer, TABLE_SCOPE, &scope->tid);
@@ -182,12 +131,37 @@ delete_scope(const ScopeName *name, ScopeTuple *scope)
 		writer_delete(writer, TABLE_SETTING,
 					  &((SettingRow *) lfirst(lc))->tid);
 	tableread_foreach_event(snapshot, name, delete_event, writer);
+	if (name->level == LEVEL_INSTANCE)
+		tableread_foreach_row_below(snapshot, name, delete_row, writer);
 	scan_end(snapshot);
 	writer_end(writer);
 }
 
 /*
- * Drop a scope.  Raises no_data_found and insufficient_privilege.
+ * Erase the settings and events of a scope below an instance.  The server's log
+ * does not name it.  Raises no_data_found and insufficient_privilege.
+ */
+void
+scope_erase(const ScopeName *name)
+{
+	ScopeTuple	scope;
+
+	scopelock_scope(name, PERMISSION_DELETE, LockTupleExclusive,
+					LockWaitBlock, &scope);
+	if (!scope.stored)
+		return;
+	delete_scope(name, &scope);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("features of one %s of instance \"%.*s\" were erased by role \"%s\"",
+					level_name(name->level), name->instance_len,
+					name->instance_id,
+					GetUserNameFromId(GetUserId(), false)),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}
+
+/*
+ * Drop an instance.  Raises no_data_found and insufficient_privilege.
  */
 void
 scope_drop(const ScopeName *name)
@@ -198,8 +172,8 @@ scope_drop(const ScopeName *name)
 	{
 		ScopeRow	row = {.dropped = true};
 
-		change_lock_scope(name, PERMISSION_SYSTEM_DELETE, LockTupleExclusive,
-						  LockWaitBlock, &scope);
+		scopelock_scope(name, PERMISSION_SYSTEM_DELETE, LockTupleExclusive,
+						LockWaitBlock, &scope);
 		if (scope.stored)
 		{
 			delete_scope(name, &scope);
@@ -208,7 +182,7 @@ scope_drop(const ScopeName *name)
 
 		/* Insert the row of an implicit scope, marked as dropped. */
 		row.change_date = row.creation_date = GetCurrentTimestamp();
-		if (insert_scope_row(name, &row))
+		if (scope_insert_row(name, &row))
 			break;
 	}
 }
@@ -224,8 +198,8 @@ scope_give(const ScopeName *name, Oid owner)
 
 	for (;;)
 	{
-		change_lock_scope(name, PERMISSION_WRITE, LockTupleNoKeyExclusive,
-						  LockWaitBlock, &scope);
+		scopelock_scope(name, PERMISSION_WRITE, LockTupleNoKeyExclusive,
+						LockWaitBlock, &scope);
 		permission_check_new_owner(name, &scope.row, owner);
 		scope.row.has_owner = true;
 		scope_owner_set(&scope.row.owner, owner);
@@ -234,7 +208,7 @@ scope_give(const ScopeName *name, Oid owner)
 			update_scope_row(name, &scope, owner_column);
 			return;
 		}
-		if (insert_scope_row(name, &scope.row))
+		if (scope_insert_row(name, &scope.row))
 			return;
 	}
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * scopes.h
- *	  Creating and dropping scopes, and giving them to roles.
+ *	  Creating, dropping and erasing scopes, and giving them to roles.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +12,7 @@
 
 extern bool scope_create(const ScopeName *name, Oid owner,
 						 FeatureDetails *details);
+extern void scope_erase(const ScopeName *name);
 extern void scope_drop(const ScopeName *name);
 extern void scope_give(const ScopeName *name, Oid owner);
 

@@ -1,23 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * scopewrite.c
- *	  Writing the changes of a scope.
+ *	  Writing the rows of a scope.
  *
  * The rule: one command writes all rows: the scope, the events and the
  * settings.  The triggers on the tables fire at its end, and invalidate the
  * caches and collect the notification; see track.c.
  *
+ * Events record who made a change for which reason, as two settings say.  They
+ * may say anything: what is too long is an error when it is to be recorded.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/errors.h"
 #include "change/scopewrite.h"
-#include "table/tablewriter.h"
 
 /* The columns that a change updates. */
 static const ColumnRange updated_columns[NUM_TABLES] =
@@ -36,7 +39,15 @@ typedef struct ScopeWrite
 	Datum		instance_id;
 	Datum		id;
 	Datum		editor;
+	Datum		actor;			/* 0 if none */
+	Datum		reason;			/* 0 if none */
 } ScopeWrite;
+
+#define MAX_ACTOR_LENGTH 200	/* bytes */
+#define MAX_REASON_LENGTH 1000
+
+char	   *scope_actor;
+char	   *scope_reason;
 
 /* Fill in the columns that name the scope, with which all tables begin. */
 static void
@@ -48,29 +59,96 @@ fill_scope_columns(const ScopeWrite *write, Datum *values)
 }
 
 /*
- * Update the scope's row, or insert it if it has none.  Returns false if
- * another transaction has inserted it.
+ * Form the row of a scope.  The values point into "row".
  */
-static bool
-write_scope(const ScopeWrite *write)
+static void
+form_scope_row(const ScopeName *name, const ScopeRow *row, Datum *values,
+			   bool *nulls)
 {
-	const ScopeRow *row = &write->scope->row;
-	Datum		values[MAX_COLUMNS] = {0};
-	bool		nulls[MAX_COLUMNS] = {false};
-
-	fill_scope_columns(write, values);
-	nulls[Anum_scope_owner - 1] = true;
+	memset(values, 0, sizeof(Datum) * MAX_COLUMNS);
+	memset(nulls, 0, sizeof(bool) * MAX_COLUMNS);
+	values[Anum_scope_level - 1] =
+		CStringGetTextDatum(level_name(name->level));
+	values[Anum_scope_instance_id - 1] =
+		PointerGetDatum(cstring_to_text_with_len(name->instance_id,
+												 name->instance_len));
+	values[Anum_scope_id - 1] =
+		PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
+	nulls[Anum_scope_owner - 1] = !row->has_owner;
+	values[Anum_scope_owner - 1] = ScopeOwnerPGetDatum(&row->owner);
 	values[Anum_scope_sequence - 1] = Int64GetDatum(row->sequence);
+	nulls[Anum_scope_change_date - 1] = row->change_date == NO_DATE;
 	values[Anum_scope_change_date - 1] = TimestampTzGetDatum(row->change_date);
-	nulls[Anum_scope_creation_date - 1] = true;
-	nulls[Anum_scope_purged_to - 1] = true;
-	values[Anum_scope_dropped - 1] = BoolGetDatum(false);
+	nulls[Anum_scope_creation_date - 1] = row->creation_date == NO_DATE;
+	values[Anum_scope_creation_date - 1] =
+		TimestampTzGetDatum(row->creation_date);
+	nulls[Anum_scope_purged_to - 1] = row->purged_to == 0;
+	values[Anum_scope_purged_to - 1] = Int64GetDatum(row->purged_to);
+	values[Anum_scope_dropped - 1] = BoolGetDatum(row->dropped);
+}
 
-	if (!write->scope->stored)
-		return writer_insert_new(write->writer, TABLE_SCOPE, values, nulls);
-	writer_update(write->writer, TABLE_SCOPE, &write->scope->tid, values,
-				  nulls);
-	return true;
+static bool
+insert_row(TableWriter *writer, const ScopeName *name, const ScopeRow *row)
+{
+	Datum		values[MAX_COLUMNS];
+	bool		nulls[MAX_COLUMNS];
+
+	form_scope_row(name, row, values, nulls);
+	return writer_insert_new(writer, TABLE_SCOPE, values, nulls);
+}
+
+/*
+ * Insert the row of a scope, by a command of its own.  Returns false if another
+ * transaction has inserted it.
+ */
+bool
+scope_insert_row(const ScopeName *name, const ScopeRow *row)
+{
+	static const ColumnRange none[NUM_TABLES] = {{0}};
+	TableWriter *writer = writer_begin(none);
+	bool		inserted = insert_row(writer, name, row);
+
+	writer_end(writer);
+	return inserted;
+}
+
+/*
+ * Update the locked row of a scope.
+ */
+void
+scope_update_row(TableWriter *writer, const ScopeName *name,
+				 const ScopeTuple *scope)
+{
+	Datum		values[MAX_COLUMNS];
+	bool		nulls[MAX_COLUMNS];
+
+	form_scope_row(name, &scope->row, values, nulls);
+	writer_update(writer, TABLE_SCOPE, &scope->tid, values, nulls);
+}
+
+/*
+ * Return the value of a setting that an event records, or 0 if it is empty.
+ * Raises invalid_parameter_value if it is too long or not valid text.
+ */
+static Datum
+recorded_text(const char *setting, const char *value, int max_length)
+{
+	int			length = strlen(value);
+
+	if (length == 0)
+		return (Datum) 0;
+	if (length > max_length)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value of setting \"%s\" is too long", setting),
+				 errdetail("It has %d bytes, and at most %d are recorded.",
+						   length, max_length)));
+	if (!pg_verifymbstr(value, length, true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value of setting \"%s\" is not valid in encoding \"%s\"",
+						setting, GetDatabaseEncodingName())));
+	return PointerGetDatum(cstring_to_text_with_len(value, length));
 }
 
 static void
@@ -79,7 +157,7 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 {
 	Datum		values[MAX_COLUMNS] = {0};
 	bool		nulls[MAX_COLUMNS] = {false};
-	const char *level = level_name(write->name->level);
+	const char *level = level_infos[write->name->level].event_name;
 	const char *type;
 
 	if (change->key == NULL)
@@ -100,7 +178,12 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 			JsonbPGetDatum(change->setting->value);
 	nulls[Anum_event_value - 1] = change->value == NULL;
 	values[Anum_event_value - 1] = JsonbPGetDatum(change->value);
+	nulls[Anum_event_percentage - 1] = true;
 	values[Anum_event_editor - 1] = write->editor;
+	values[Anum_event_actor - 1] = write->actor;
+	nulls[Anum_event_actor - 1] = write->actor == (Datum) 0;
+	values[Anum_event_reason - 1] = write->reason;
+	nulls[Anum_event_reason - 1] = write->reason == (Datum) 0;
 	values[Anum_event_creation_date - 1] =
 		TimestampTzGetDatum(write->scope->row.change_date);
 	if (!writer_insert_new(write->writer, TABLE_EVENT, values, nulls))
@@ -130,6 +213,7 @@ write_setting(const ScopeWrite *write, const FeatureChange *change,
 	fill_scope_columns(write, values);
 	values[Anum_setting_feature - 1] = CStringGetTextDatum(change->key);
 	values[Anum_setting_value - 1] = JsonbPGetDatum(change->value);
+	nulls[Anum_setting_percentage - 1] = true;
 	values[Anum_setting_sequence - 1] = Int64GetDatum(sequence);
 	values[Anum_setting_change_date - 1] =
 		TimestampTzGetDatum(write->scope->row.change_date);
@@ -145,8 +229,9 @@ write_setting(const ScopeWrite *write, const FeatureChange *change,
  * Write changes of a locked scope, and update *scope; its change_date never
  * goes backwards.  Returns false without writing anything if the scope had no
  * row and another transaction has inserted it.  Raises the errors described in
- * tablewriter.c, and object_not_in_prerequisite_state if the sequence has
- * reached its limit or disagrees with the events.
+ * tablewriter.c, object_not_in_prerequisite_state if the sequence has reached
+ * its limit or disagrees with the events, and invalid_parameter_value if the
+ * actor or the reason is too long.
  */
 bool
 scope_write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
@@ -155,8 +240,12 @@ scope_write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
 	ScopeWrite	write = {.name = name,.scope = scope};
 	int64		sequence = scope->row.sequence;
 	ListCell   *lc;
-	bool		written;
+	bool		written = true;
 
+	write.actor = recorded_text("instance_features.actor", scope_actor,
+								MAX_ACTOR_LENGTH);
+	write.reason = recorded_text("instance_features.reason", scope_reason,
+								 MAX_REASON_LENGTH);
 	if (sequence > PG_INT64_MAX - list_length(changes))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -173,7 +262,10 @@ scope_write_changes(const ScopeName *name, ScopeTuple *scope, List *settings,
 	write.id = PointerGetDatum(cstring_to_text_with_len(name->id, name->len));
 	write.editor = CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	write.writer = writer_begin(updated_columns);
-	written = write_scope(&write);
+	if (scope->stored)
+		scope_update_row(write.writer, name, scope);
+	else
+		written = insert_row(write.writer, name, &scope->row);
 	if (written)
 	{
 		foreach(lc, changes)

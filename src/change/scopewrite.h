@@ -9,6 +9,7 @@
 #define INSTANCE_FEATURES_SCOPEWRITE_H
 
 #include "table/locks.h"
+#include "table/tablewriter.h"
 
 /* The change of one setting, or of all of them. */
 typedef struct FeatureChange
@@ -18,6 +19,16 @@ typedef struct FeatureChange
 	const Jsonb *value;			/* the new value, or NULL to unset */
 } FeatureChange;
 
+/*
+ * The settings instance_features.actor and instance_features.reason, which
+ * events record.  Written by SET.
+ */
+extern char *scope_actor;
+extern char *scope_reason;
+
+extern bool scope_insert_row(const ScopeName *name, const ScopeRow *row);
+extern void scope_update_row(TableWriter *writer, const ScopeName *name,
+							 const ScopeTuple *scope);
 extern bool scope_write_changes(const ScopeName *name, ScopeTuple *scope,
 								List *settings, List *changes);
 

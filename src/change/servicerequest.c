@@ -149,25 +149,40 @@ list_paths(void)
 
 	initStringInfo(&paths);
 	for (int i = NUM_LEVELS - 1; i >= 0; i--)
-		appendStringInfo(&paths, "%s/v2beta/features/%s",
+		appendStringInfo(&paths, "%s/v2beta/features/%s%s",
 						 i == NUM_LEVELS - 1 ? "" : i > 0 ? ", " : " and ",
-						 level_infos[i].service_resource);
+						 level_infos[i].service_resource,
+						 level_infos[i].service_id_field ? "/{id}" : "");
 	return paths.data;
 }
 
 /*
- * Find the level of a resource.  Returns false if there is none.
+ * Parse what follows "features/" in a path: the resource of a level and, if
+ * requests for the level have an id, one segment more.  Returns false if there
+ * is no such path.
  */
 static bool
-parse_resource(const char *resource, FeatureLevel *level)
+parse_resource(const char *resource, int len, ServiceRequest *request)
 {
+	const char *slash = memchr(resource, '/', len);
+	int			name_len = slash ? slash - resource : len;
+	char	   *name = decode_percent(resource, name_len, false);
+
 	for (int i = 0; i < NUM_LEVELS; i++)
 	{
-		if (strcmp(resource, level_infos[i].service_resource) == 0)
-		{
-			*level = i;
-			return true;
-		}
+		const LevelInfo *info = &level_infos[i];
+
+		if (strcmp(name, info->service_resource) != 0)
+			continue;
+		request->level = i;
+		if (slash == NULL || info->service_id_field == NULL)
+			return slash == NULL && info->service_id_field == NULL;
+
+		len -= name_len + 1;
+		if (len == 0 || memchr(slash + 1, '/', len) != NULL)
+			return false;
+		request->id = decode_percent(slash + 1, len, false);
+		return true;
 	}
 
 	return false;
@@ -181,11 +196,13 @@ parse_resource(const char *resource, FeatureLevel *level)
 ServiceRequest
 servicerequest_parse(const char *method, const char *path)
 {
+	static const char *const prefixes[] = {
+		"/v2beta/features/", "/v2/features/"
+	};
 	ServiceRequest request = {.method = METHOD_OTHER};
 	Size		len = strlen(path);
 	int			path_len;
-	char	   *decoded;
-	const char *resource = NULL;
+	bool		found = false;
 
 	if (len > MAX_PATH_LENGTH)
 		ereport(ERROR,
@@ -194,19 +211,25 @@ servicerequest_parse(const char *method, const char *path)
 				 errdetail("It has %zu bytes, and at most %d are allowed.",
 						   len, MAX_PATH_LENGTH)));
 	path_len = strcspn(path, "?");
-	decoded = decode_percent(path, path_len, false);
 
-	if (strncmp(decoded, "/v2beta/features/", 17) == 0)
-		resource = decoded + 17;
-	else if (strncmp(decoded, "/v2/features/", 13) == 0)
-		resource = decoded + 13;
+	for (int i = 0; i < lengthof(prefixes) && !found; i++)
+	{
+		int			prefix_len = strlen(prefixes[i]);
 
-	if (resource == NULL || !parse_resource(resource, &request.level))
+		if (strncmp(path, prefixes[i], prefix_len) == 0)
+			found = parse_resource(path + prefix_len, path_len - prefix_len,
+								   &request);
+	}
+	if (!found)
+	{
+		char	   *decoded = decode_percent(path, path_len, false);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("path \"%s\" does not exist",
 						error_clip_name(decoded, strlen(decoded))),
 				 errhint("The paths are %s.", list_paths())));
+	}
 
 	for (int i = 0; i < lengthof(method_names); i++)
 	{

@@ -22,6 +22,7 @@ typedef struct ServiceRequest
 {
 	ServiceMethod method;
 	FeatureLevel level;
+	char	   *id;				/* of the scope; NULL if the path has none */
 	bool		inheritance;
 } ServiceRequest;
 

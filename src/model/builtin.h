@@ -8,9 +8,15 @@
 #ifndef INSTANCE_FEATURES_BUILTIN_H
 #define INSTANCE_FEATURES_BUILTIN_H
 
-/* Each built-in feature is boolean, false by default, and experimental. */
+#include "base/scopename.h"
+
+/*
+ * Each built-in feature is boolean, false by default, and experimental, and may
+ * be set on the system and on instances.
+ */
 #define BUILTIN_TYPE "boolean"
 #define BUILTIN_STAGE "experimental"
+#define BUILTIN_LEVELS (LEVEL_BIT(LEVEL_SYSTEM) | LEVEL_BIT(LEVEL_INSTANCE))
 
 typedef struct BuiltinFeature
 {

@@ -12,6 +12,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type_d.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -66,6 +68,49 @@ row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
 	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
 		return NULL;
 	return row_get_jsonb(tuple, attnum, rel);
+}
+
+/*
+ * Return a set of levels as a value of type text[], from the top down.
+ */
+Datum
+row_make_levels(LevelSet levels)
+{
+	Datum		names[NUM_LEVELS];
+	int			count = 0;
+
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		if (level_is_in(level, levels))
+			names[count++] = CStringGetTextDatum(level_name(level));
+	}
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/*
+ * Read a column of type text[] as a set of levels.  Direct DML may have stored
+ * an array of any shape: what is not the name of a level is ignored.
+ */
+LevelSet
+row_get_levels(HeapTuple tuple, int attnum, Relation rel)
+{
+	ArrayType  *array = DatumGetArrayTypeP(row_get_column(tuple, attnum, rel));
+	LevelSet	levels = 0;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		FeatureLevel level;
+
+		if (!nulls[i] && level_parse(TextDatumGetCString(elements[i]), &level))
+			levels |= LEVEL_BIT(level);
+	}
+	return levels;
 }
 
 static TimestampTz

@@ -53,6 +53,7 @@ enum
 	Anum_setting_scope_id,
 	Anum_setting_feature,
 	Anum_setting_value,
+	Anum_setting_percentage,
 	Anum_setting_sequence,
 	Anum_setting_change_date
 };
@@ -67,8 +68,11 @@ enum
 	Anum_event_feature,
 	Anum_event_old_value,
 	Anum_event_value,
+	Anum_event_percentage,
 	Anum_event_editor,
-	Anum_event_creation_date
+	Anum_event_creation_date,
+	Anum_event_actor,
+	Anum_event_reason
 };
 
 enum
@@ -78,12 +82,13 @@ enum
 	Anum_feature_value_type,
 	Anum_feature_default_value,
 	Anum_feature_allowed_values,
+	Anum_feature_levels,
 	Anum_feature_stage,
 	Anum_feature_description,
 	Anum_feature_creation_date
 };
 
-#define MAX_COLUMNS Anum_event_creation_date
+#define MAX_COLUMNS Anum_event_reason
 
 /* A null date. */
 #define NO_DATE DT_NOBEGIN
@@ -108,6 +113,7 @@ typedef struct FeatureRow
 	char	   *value_type;
 	Jsonb	   *default_value;
 	Jsonb	   *allowed_values; /* or NULL */
+	LevelSet	levels;			/* where it may be set */
 	char	   *stage;
 	const char *description;
 } FeatureRow;
@@ -133,16 +139,18 @@ typedef struct EventRow
 	const Jsonb *value;			/* or NULL */
 	const char *editor;
 	TimestampTz creation_date;
+	const char *actor;			/* or NULL */
+	const char *reason;			/* or NULL */
 } EventRow;
 
 /*
- * Return whether a scope with this row was dropped.  The only scope of a level
- * cannot be dropped, even if direct DML has set the column.
+ * Return whether a scope with this row was dropped.  Only an instance can be,
+ * even if direct DML has set the column for another scope.
  */
 static inline bool
 scope_row_is_dropped(const ScopeName *name, const ScopeRow *row)
 {
-	return row->dropped && !level_is_single(name->level);
+	return row->dropped && name->level == LEVEL_INSTANCE;
 }
 
 extern Datum row_get_column(HeapTuple tuple, int attnum, Relation rel);
@@ -150,6 +158,8 @@ extern char *row_get_text(HeapTuple tuple, int attnum, Relation rel);
 extern char *row_get_nullable_text(HeapTuple tuple, int attnum, Relation rel);
 extern Jsonb *row_get_jsonb(HeapTuple tuple, int attnum, Relation rel);
 extern Jsonb *row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel);
+extern Datum row_make_levels(LevelSet levels);
+extern LevelSet row_get_levels(HeapTuple tuple, int attnum, Relation rel);
 extern bool row_get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name);
 extern void row_get_scope(HeapTuple tuple, Relation rel, ScopeRow *row);
 

@@ -45,6 +45,7 @@ take_definition(Relation rel, HeapTuple tuple, void *arg)
 		row_get_jsonb(tuple, Anum_feature_default_value, rel);
 	row->allowed_values =
 		row_get_nullable_jsonb(tuple, Anum_feature_allowed_values, rel);
+	row->levels = row_get_levels(tuple, Anum_feature_levels, rel);
 	row->stage = row_get_text(tuple, Anum_feature_stage, rel);
 	*rows = lappend(*rows, row);
 	return true;

@@ -27,6 +27,10 @@
  * transaction that holds the lock does not wait for other locks for longer
  * than that.
  *
+ * An instance's row is also locked FOR KEY SHARE by whoever changes a scope
+ * below it, so that it cannot be dropped, and FOR UPDATE by whoever drops it or
+ * erases a scope below it, so that no scope comes into being meanwhile.
+ *
  * Rows are found as of the latest committed state.  If the transaction has a
  * single snapshot, and the locked version of a row is not visible in it, we
  * raise serialization_failure, as an UPDATE does.
@@ -51,6 +55,7 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "table/definitionread.h"
 #include "table/locks.h"
 #include "table/tableread.h"
@@ -192,7 +197,8 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_Ok)
 	{
-		if (one_snapshot)
+		/* KEY SHARE protects the row's existence, not what it says. */
+		if (one_snapshot && mode != LockTupleKeyShare)
 		{
 			Snapshot	own = RegisterSnapshot(GetTransactionSnapshot());
 			bool		seen = table_tuple_satisfies_snapshot(rel, slot, own);
@@ -277,12 +283,30 @@ lock_check_scope_absence(const ScopeName *name)
 }
 
 /*
- * Find the row of a scope and lock it, waiting for other transactions.
- * Returns false if the scope has no row.  Raises the errors of lock_row().
+ * Raise object_not_in_prerequisite_state if a scope, which has no row, has
+ * settings or events.
+ */
+void
+lock_check_scope_orphans(const ScopeName *name)
+{
+	Snapshot	snapshot = scan_begin();
+	ScopeRow	row;
+	bool		found;
+
+	/* Use one snapshot: another transaction may insert both at once. */
+	found = !tableread_scope(snapshot, name, &row, NULL) &&
+		tableread_has_rows_without_scope(snapshot, name);
+	scan_end(snapshot);
+	if (found)
+		report_rows_without_scope(name);
+}
+
+/*
+ * Find the row of a scope and lock it.  Returns false if the scope has no row.  Raises the errors of lock_row().
  */
 bool
 lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
-					ScopeTuple *scope)
+					LockWaitPolicy wait_policy, ScopeTuple *scope)
 {
 	for (;;)
 	{
@@ -293,8 +317,7 @@ lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
 		CHECK_FOR_INTERRUPTS();
 		scope->stored = tableread_scope(snapshot, name, &scope->row, &scope->tid);
 		if (scope->stored)
-			locked = lock_scope_row(name, snapshot, mode, LockWaitBlock,
-									scope);
+			locked = lock_scope_row(name, snapshot, mode, wait_policy, scope);
 		scan_end(snapshot);
 		table_close(rel, AccessShareLock);
 		if (locked)

@@ -32,7 +32,9 @@ extern bool lock_scope_row(const ScopeName *name, Snapshot snapshot,
 						   LockTupleMode mode, LockWaitPolicy wait_policy,
 						   ScopeTuple *scope);
 extern void lock_check_scope_absence(const ScopeName *name);
+extern void lock_check_scope_orphans(const ScopeName *name);
 extern bool lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
+								LockWaitPolicy wait_policy,
 								ScopeTuple *scope);
 extern bool lock_definition_row(const char *key, LockWaitPolicy wait_policy,
 								ItemPointer tid);

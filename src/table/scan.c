@@ -57,29 +57,19 @@ scan_end(Snapshot snapshot)
 }
 
 /*
- * Scan a table for the rows of a scope, in the order of the primary key.  The
- * scope's name is in the key's first columns.
+ * Scan a table for the rows that have these values in the first columns of its
+ * primary key, in the order of that key.
  */
-void
-scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
-				   const ScopeName *name, RowCallback callback, void *arg)
+static void
+scan_primary_key(FeatureTable table, Snapshot snapshot, ScanKey keys,
+				 int nkeys, RowCallback callback, void *arg)
 {
 	Relation	rel = tables_open(table, AccessShareLock);
 	Relation	index = index_open(primary_key_index(rel), AccessShareLock);
-	ScanKeyData keys[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_TEXTEQ,
-				CStringGetTextDatum(level_name(name->level)));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_TEXTEQ,
-				PointerGetDatum(cstring_to_text_with_len(name->instance_id,
-														 name->instance_len)));
-	ScanKeyInit(&keys[2], 3, BTEqualStrategyNumber, F_TEXTEQ,
-				PointerGetDatum(cstring_to_text_with_len(name->id,
-														 name->len)));
-	scan = systable_beginscan_ordered(rel, index, snapshot, lengthof(keys),
-									  keys);
+	scan = systable_beginscan_ordered(rel, index, snapshot, nkeys, keys);
 	while ((tuple = systable_getnext_ordered(scan,
 											 ForwardScanDirection)) != NULL)
 	{
@@ -90,6 +80,74 @@ scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
+}
+
+static void
+init_text_key(ScanKey key, AttrNumber attnum, const char *text, int len)
+{
+	ScanKeyInit(key, attnum, BTEqualStrategyNumber, F_TEXTEQ,
+				PointerGetDatum(cstring_to_text_with_len(text, len)));
+}
+
+/*
+ * Make keys for the columns that name a scope, with which all keys begin.
+ */
+static void
+init_scope_keys(ScanKey keys, const ScopeName *name)
+{
+	const char *level = level_name(name->level);
+
+	init_text_key(&keys[0], Anum_scope_level, level, strlen(level));
+	init_text_key(&keys[1], Anum_scope_instance_id, name->instance_id,
+				  name->instance_len);
+	init_text_key(&keys[2], Anum_scope_id, name->id, name->len);
+}
+
+/*
+ * Scan a table for the rows of a scope, in the order of the primary key.
+ */
+void
+scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
+				   const ScopeName *name, RowCallback callback, void *arg)
+{
+	ScanKeyData keys[3];
+
+	init_scope_keys(keys, name);
+	scan_primary_key(table, snapshot, keys, lengthof(keys), callback, arg);
+}
+
+/*
+ * Scan for the event of a scope with this sequence.
+ */
+void
+scan_event(Snapshot snapshot, const ScopeName *name, int64 sequence,
+		   RowCallback callback, void *arg)
+{
+	ScanKeyData keys[4];
+
+	init_scope_keys(keys, name);
+	ScanKeyInit(&keys[3], Anum_event_sequence, BTEqualStrategyNumber,
+				F_INT8EQ, Int64GetDatum(sequence));
+	scan_primary_key(TABLE_EVENT, snapshot, keys, lengthof(keys), callback,
+					 arg);
+}
+
+/*
+ * Scan a table for the rows of all scopes of a level that belong to an
+ * instance, or to none if "instance_id" is empty, in the order of the primary
+ * key.
+ */
+void
+scan_rows_of_level(FeatureTable table, Snapshot snapshot, FeatureLevel level,
+				   const char *instance_id, int instance_len,
+				   RowCallback callback, void *arg)
+{
+	ScanKeyData keys[2];
+	const char *name = level_name(level);
+
+	init_text_key(&keys[0], Anum_scope_level, name, strlen(name));
+	init_text_key(&keys[1], Anum_scope_instance_id, instance_id, instance_len);
+	scan_primary_key(table, snapshot, keys, lengthof(keys), callback, arg);
 }
 
 /*

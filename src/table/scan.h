@@ -20,6 +20,12 @@ extern void scan_end(Snapshot snapshot);
 extern void scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 							   const ScopeName *name, RowCallback callback,
 							   void *arg);
+extern void scan_event(Snapshot snapshot, const ScopeName *name,
+					   int64 sequence, RowCallback callback, void *arg);
+extern void scan_rows_of_level(FeatureTable table, Snapshot snapshot,
+							   FeatureLevel level, const char *instance_id,
+							   int instance_len, RowCallback callback,
+							   void *arg);
 extern void scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
 					   RowCallback callback, void *arg);
 extern bool scan_take_fingerprint(Relation rel, HeapTuple tuple, void *arg);

@@ -133,6 +133,87 @@ tableread_scope_names(Snapshot snapshot)
 	return names;
 }
 
+typedef struct LevelRead
+{
+	MemoryContext row_cxt;
+	ScopeCallback scope_callback;	/* one of the two */
+	ScopeSettingCallback setting_callback;
+	void	   *arg;
+}			LevelRead;
+
+static bool
+pass_row_of_level(Relation rel, HeapTuple tuple, void *arg)
+{
+	LevelRead  *read = arg;
+	MemoryContext caller_cxt = MemoryContextSwitchTo(read->row_cxt);
+	ScopeName	name;
+	ScopeRow	scope;
+	SettingRow *setting;
+	List	   *settings = NIL;
+
+	if (row_get_scope_name(tuple, rel, &name))
+	{
+		if (read->scope_callback != NULL)
+		{
+			row_get_scope(tuple, rel, &scope);
+			read->scope_callback(&name, &scope, read->arg);
+		}
+		else
+		{
+			(void) take_setting(rel, tuple, &settings);
+			setting = linitial(settings);
+			read->setting_callback(&name, setting, read->arg);
+		}
+	}
+	MemoryContextSwitchTo(caller_cxt);
+	MemoryContextReset(read->row_cxt);
+	return true;
+}
+
+static void
+foreach_row_of_level(FeatureTable table, Snapshot snapshot,
+					 FeatureLevel level, const char *instance_id,
+					 int instance_len, LevelRead * read)
+{
+	read->row_cxt = AllocSetContextCreate(CurrentMemoryContext,
+										  "instance_features row",
+										  ALLOCSET_DEFAULT_SIZES);
+	scan_rows_of_level(table, snapshot, level, instance_id, instance_len,
+					   pass_row_of_level, read);
+	MemoryContextDelete(read->row_cxt);
+}
+
+/*
+ * Call "callback" for each scope of a level that has a row, also if it was
+ * dropped, ordered by id: of those that belong to an instance, or to none if
+ * its id is empty.  The callback's memory context is reset when it returns.
+ */
+void
+tableread_foreach_scope(Snapshot snapshot, FeatureLevel level,
+						const char *instance_id, int instance_len,
+						ScopeCallback callback, void *arg)
+{
+	LevelRead	read = {.scope_callback = callback,.arg = arg};
+
+	foreach_row_of_level(TABLE_SCOPE, snapshot, level, instance_id,
+						 instance_len, &read);
+}
+
+/*
+ * The same for each setting of such a scope, ordered by the scope's id and then
+ * by feature.
+ */
+void
+tableread_foreach_scope_setting(Snapshot snapshot, FeatureLevel level,
+								const char *instance_id, int instance_len,
+								ScopeSettingCallback callback, void *arg)
+{
+	LevelRead	read = {.setting_callback = callback,.arg = arg};
+
+	foreach_row_of_level(TABLE_SETTING, snapshot, level, instance_id,
+						 instance_len, &read);
+}
+
 static bool
 pass_setting(Relation rel, HeapTuple tuple, void *arg)
 {
@@ -194,6 +275,8 @@ pass_event(Relation rel, HeapTuple tuple, void *arg)
 	event.editor = row_get_text(tuple, Anum_event_editor, rel);
 	event.creation_date =
 		DatumGetTimestampTz(row_get_column(tuple, Anum_event_creation_date, rel));
+	event.actor = row_get_nullable_text(tuple, Anum_event_actor, rel);
+	event.reason = row_get_nullable_text(tuple, Anum_event_reason, rel);
 	go_on = read->callback(&event, read->arg);
 
 	MemoryContextSwitchTo(caller_cxt);
@@ -218,6 +301,68 @@ tableread_foreach_event(Snapshot snapshot, const ScopeName *name,
 	MemoryContextDelete(read.row_cxt);
 }
 
+typedef struct PlacesRead
+{
+	FeatureTable table;
+	PlaceCallback callback;
+	void	   *arg;
+	bool		ended;			/* the callback wants no more rows */
+}			PlacesRead;
+
+static bool
+pass_place(Relation rel, HeapTuple tuple, void *arg)
+{
+	PlacesRead *read = arg;
+
+	read->ended = !read->callback(read->table, &tuple->t_self, read->arg);
+	return !read->ended;
+}
+
+/*
+ * Call "callback" for each row of a scope below an instance: those of table
+ * scope first, then those of settings, then those of events.
+ */
+void
+tableread_foreach_row_below(Snapshot snapshot, const ScopeName *instance,
+							PlaceCallback callback, void *arg)
+{
+	static const FeatureTable tables[] = {
+		TABLE_SCOPE, TABLE_SETTING, TABLE_EVENT
+	};
+	PlacesRead	read = {.callback = callback,.arg = arg};
+
+	for (int i = 0; i < lengthof(tables) && !read.ended; i++)
+	{
+		read.table = tables[i];
+		for (int level = 0; level < NUM_LEVELS && !read.ended; level++)
+		{
+			if (level_is_in_instance(level))
+				scan_rows_of_level(tables[i], snapshot, level,
+								   instance->id, instance->len, pass_place,
+								   &read);
+		}
+	}
+}
+
+static bool
+take_editor(Relation rel, HeapTuple tuple, void *arg)
+{
+	*(char **) arg = row_get_text(tuple, Anum_event_editor, rel);
+	return false;
+}
+
+/*
+ * Return the editor of an event, or NULL if there is no such event.
+ */
+char *
+tableread_editor(Snapshot snapshot, const ScopeName *name, int64 sequence)
+{
+	char	   *editor = NULL;
+
+	scan_event(snapshot, name, sequence, take_editor, &editor);
+	return editor;
+}
+
 static bool
 take_existence(Relation rel, HeapTuple tuple, void *arg)
 {
@@ -225,9 +370,16 @@ take_existence(Relation rel, HeapTuple tuple, void *arg)
 	return false;
 }
 
+static bool
+take_existence_below(FeatureTable table, ItemPointer tid, void *arg)
+{
+	*(bool *) arg = true;
+	return false;
+}
+
 /*
- * Return whether a scope, which has no row, has settings or events.  A restore
- * that failed halfway may leave them behind.
+ * Return whether a scope, which has no row, has settings, events or scopes
+ * below it.  A restore that failed halfway may leave them behind.
  */
 bool
 tableread_has_rows_without_scope(Snapshot snapshot, const ScopeName *name)
@@ -238,5 +390,8 @@ tableread_has_rows_without_scope(Snapshot snapshot, const ScopeName *name)
 	if (!found)
 		scan_rows_of_scope(TABLE_EVENT, snapshot, name, take_existence,
 						   &found);
+	if (!found && name->level == LEVEL_INSTANCE)
+		tableread_foreach_row_below(snapshot, name, take_existence_below,
+									&found);
 	return found;
 }
