@@ -179,19 +179,38 @@ report_sequence_mismatch(const ScopeName *name, int64 sequence,
  * Report that a scope without a row has settings or events, which may be left
  * behind by direct DML or by a restore that failed halfway.
  */
+/*
+ * Return a condition that finds the rows of a scope and of those below it in
+ * tables setting and event.
+ */
+static char *
+scope_condition(const ScopeName *name)
+{
+	char	   *level = quote_literal_cstr(level_name(name->level));
+	char	   *id = quote_literal_cstr(pnstrdup(name->id, name->len));
+
+	if (level_is_in_instance(name->level))
+		return psprintf("level = %s AND instance_id = %s AND scope_id = %s",
+						level,
+						quote_literal_cstr(pnstrdup(name->instance_id,
+													name->instance_len)),
+						id);
+	if (name->level == LEVEL_INSTANCE)
+		return psprintf("level = %s AND scope_id = %s OR instance_id = %s",
+						level, id, id);
+	return psprintf("level = %s", level);
+}
+
 void
 report_rows_without_scope(const ScopeName *name)
 {
-	char	   *id = pnstrdup(name->id, name->len);
-
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("%s has settings or events, but no row in table \"%s\"",
+			 errmsg("%s has settings, events or scopes below it, but no row in table \"%s\"",
 					scopename_describe(name), "instance_features.scope"),
 			 errdetail("They would come into force with the row."),
-			 errhint("Restore the row, or use DELETE FROM instance_features.setting WHERE level = %s AND scope_id = %s, and the same for instance_features.event.",
-					 quote_literal_cstr(level_name(name->level)),
-					 quote_literal_cstr(id))));
+			 errhint("Restore the row, or use DELETE FROM instance_features.setting WHERE %s, the same for instance_features.event, and for instance_features.scope with column id.",
+					 scope_condition(name))));
 }
 
 void

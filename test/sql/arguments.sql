@@ -4,7 +4,12 @@ SELECT * FROM no_plan();
 CREATE ROLE alice;
 SELECT define_feature('title', '"x"'), define_feature('amount', '1'), create_instance('a', 'alice'),
     set_instance_features('{"userSchema": true, "title": "y"}', 'a'),
-    set_instance_features('{"userSchema": true, "title": "y"}') \g /dev/null
+    set_instance_features('{"userSchema": true, "title": "y"}'),
+    define_feature('everywhere', levels => '{system,instance,organization,user}') \g /dev/null
+SELECT set_organization_features('{"everywhere": false}', 'o', i), set_user_features('{"everywhere": false}', 'u', i)
+FROM unnest('{a,default}'::text[]) i \g /dev/null
+SET LOCAL instance_features.organization_id = 'o';
+SET LOCAL instance_features.user_id = 'u';
 
 -- NULL, for every argument of every function: an error that names the argument,
 -- unless its default is NULL; then it is the same as leaving it out.
@@ -20,6 +25,20 @@ INSERT INTO sample VALUES
     ('set_feature_stage', 'feature', $$'title'$$),
     ('drop_feature', 'feature', $$'title'$$),
     (NULL, 'instance_id', $$'a'$$),
+    (NULL, 'organization_id', $$'o'$$),
+    (NULL, 'user_id', $$'u'$$),
+    ('set_organization_features', 'features', $$'{"everywhere": true}'$$),
+    ('set_user_features', 'features', $$'{"everywhere": true}'$$),
+    ('set_organization_features', 'expected_sequence', '1'),
+    ('set_user_features', 'expected_sequence', '1'),
+    ('reset_organization_features', 'expected_sequence', '1'),
+    ('reset_user_features', 'expected_sequence', '1'),
+    ('feature_enabled', 'fallback', 'true'),
+    ('feature_value', 'fallback', $$'{}'$$),
+    ('feature_text', 'fallback', $$'x'$$),
+    (NULL, 'fallback', '1'),
+    (NULL, 'is_local', 'true'),
+    (NULL, 'levels', $$'{system,instance,user}'$$),
     ('create_instance', 'instance_id', $$'b'$$),
     (NULL, 'expected_sequence', '2'),
     ('set_system_features', 'expected_sequence', '0'),
@@ -74,6 +93,9 @@ AS $$
         CASE argument WHEN null_argument THEN 'NULL' ELSE value END), ', ' ORDER BY n))
     FROM argument
     WHERE function = called
+        -- The current organization and user are those of the current instance.
+        AND NOT (argument = 'instance_id' AND called <> 'set_feature_context'
+            AND coalesce(null_argument IN ('organization_id', 'user_id'), false))
 $$;
 SELECT is(pg_temp.state_of(pg_temp.call_of(function, NULL)), 'ok',
     function || '() works with a value for each argument')
@@ -123,7 +145,7 @@ BEGIN
                     a.argument, a.value), ', ') FILTER (WHERE argument <> 'instance_id'))
                 FROM argument a WHERE a.function = i.function) AS call
             FROM instance_function i
-            WHERE function NOT IN ('create_instance', 'drop_instance') ORDER BY 1 LOOP
+            WHERE function NOT IN ('create_instance', 'drop_instance', 'set_feature_context') ORDER BY 1 LOOP
         RETURN NEXT f.function || ': ' || pg_temp.state_of(f.call);
     END LOOP;
     PERFORM set_config('instance_features.instance_id', 'default', true);
@@ -179,20 +201,28 @@ SELECT is(export_features(), (SELECT document FROM contents),
 -- Settings and events without a scope, which a restore that failed half-way
 -- leaves behind, do not come into force with a new scope.
 DELETE FROM instance_features.scope;
-\set hint 'Restore the row, or use DELETE FROM instance_features.setting WHERE level = '
-SELECT is(pg_temp.try(c.command), format('55000 | %s has settings or events, but no row in table'
-    ' "instance_features.scope" | They would come into force with the row. | %s%L AND'
-    ' scope_id = %L, and the same for instance_features.event.', c.what, :'hint', c.level, c.id),
+SELECT is(pg_temp.try(c.command), format('55000 | instance "%1$s" has settings, events or scopes'
+    ' below it, but no row in table "instance_features.scope" | They would come into force with the'
+    ' row. | Restore the row, or use DELETE FROM instance_features.setting WHERE level = %2$L'
+    ' AND scope_id = %1$L OR instance_id = %1$L, the same for instance_features.event, and'
+    ' for instance_features.scope with column id.', c.id, 'instance'),
     'rows without a scope are not brought into force by ' || c.command)
-FROM (VALUES ($$SELECT create_instance('a')$$, 'instance "a"', 'instance', 'a'),
-    ($$SELECT apply_features('{"instances": {"a": {}}}')$$, 'instance "a"', 'instance', 'a'),
-    ($$SELECT set_instance_features('{"userSchema": false}')$$, 'instance "default"', 'instance',
-        'default'),
-    ($$SELECT reset_instance_features()$$, 'instance "default"', 'instance', 'default'))
-    c(command, what, level, id);
+FROM (VALUES ($$SELECT create_instance('a')$$, 'a'),
+    ($$SELECT apply_features('{"instances": {"a": {}}}')$$, 'a'),
+    ($$SELECT set_instance_features('{"userSchema": false}')$$, 'default'),
+    ($$SELECT reset_instance_features()$$, 'default'),
+    ($$SELECT set_user_features('{"everywhere": true}', 'u')$$, 'default')) c(command, id);
+INSERT INTO instance_features.scope (level, id, sequence) VALUES ('instance', 'default', 2);
+SELECT matches(pg_temp.try($$SELECT set_user_features('{"everywhere": true}', 'u')$$),
+    '^55000 \| user "u" of instance "default" has settings, events .* WHERE level = ''user'' AND '
+    'instance_id = ''default'' AND scope_id = ''u'', the same',
+    'nor are those of a user who has no row');
+DELETE FROM instance_features.scope;
 SELECT is(feature_enabled('user_schema'), false, 'settings without a scope are not in force');
-DELETE FROM instance_features.setting WHERE level = 'instance' AND scope_id = 'a';
-DELETE FROM instance_features.event WHERE level = 'instance' AND scope_id = 'a';
+DELETE FROM instance_features.setting
+WHERE level = 'instance' AND scope_id = 'a' OR instance_id = 'a';
+DELETE FROM instance_features.event
+WHERE level = 'instance' AND scope_id = 'a' OR instance_id = 'a';
 SELECT is((create_instance('a')).sequence, 0::bigint,
     'an instance can be created after what the hint says');
 SELECT is(feature_value('title', 'a'), '"x"', 'an instance that was created anew sets nothing');

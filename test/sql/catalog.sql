@@ -32,7 +32,7 @@ SELECT is_empty($$
 -- A function is a writer by the verb that its name begins with, or one of two others.
 -- Every other function is a reader.
 CREATE FUNCTION pg_temp.is_writer(name name) RETURNS boolean LANGUAGE sql
-AS $$SELECT name ~ ('^((set|reset|revert|create|drop|define|alter|apply|purge)_\w+'
+AS $$SELECT name ~ ('^((set|reset|revert|create|drop|define|alter|apply|purge|erase)_\w+'
     '|feature_service|track_changes)$')$$;
 CREATE TEMP VIEW member_function AS
 SELECT p.*, l.lanname FROM pg_proc p
@@ -145,7 +145,7 @@ SELECT results_eq($$EXPLAIN (COSTS OFF) SELECT count(*) FROM pg_type
     $$VALUES ('Finalize Aggregate'), ('  ->  Gather'), ('        Workers Planned: 2'),
         ('        ->  Partial Aggregate'),
         ('              ->  Result'),
-        ('                    One-Time Filter: feature_enabled(''user_schema''::text, NULL::text)'),
+        ('                    One-Time Filter: feature_enabled(''user_schema''::text, NULL::text, NULL::text, NULL::text, NULL::boolean)'),
         ('                    ->  Parallel Seq Scan on pg_type')$$,
     'a constant feature_enabled() in WHERE is a one-time filter of a parallel plan');
 SELECT is((SELECT count(*) FROM pg_type WHERE feature_enabled('user_schema')), 0::bigint,

@@ -59,7 +59,7 @@ SELECT is(pg_temp.problems(),
         'the last event set false.', 'a setting that was deleted by hand is reported');
 ROLLBACK TO healthy;
 INSERT INTO instance_features.setting
-VALUES ('instance', '', 'a', 'login_default_org', 'true', 5, now());
+VALUES ('instance', '', 'a', 'login_default_org', 'true', NULL, 5, now());
 SELECT is(pg_temp.problems() ~ 'setting without event instance a login_default_org 5', true,
     'a setting without an event is reported');
 SELECT is(pg_temp.problems()
@@ -89,9 +89,9 @@ SELECT is(pg_temp.problems(),
     'value not allowed instance a color 8 "blue" is not one of the allowed ["red", "green"].',
     'a value that is not allowed is reported');
 ROLLBACK TO healthy;
-INSERT INTO instance_features.setting VALUES ('planet', '', 'a', 'user_schema', 'true', 1, now());
+INSERT INTO instance_features.setting VALUES ('planet', '', 'a', 'user_schema', 'true', NULL, 1, now());
 SELECT is(pg_temp.problems() ~ 'setting on another level planet a user_schema 1 '
-        'Features cannot be set on level planet.', true,
+        'The feature cannot be set on level planet.', true,
     'a setting on a level that does not exist is reported');
 ROLLBACK TO healthy;
 INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
@@ -127,9 +127,9 @@ SELECT is(pg_temp.problems(),
     'table altered Table instance_features.event: It is not an ordinary, permanent table.',
     'a table that was altered is reported');
 ROLLBACK TO healthy;
-ALTER FUNCTION feature_enabled(text, text) OWNER TO alice;
+ALTER FUNCTION feature_enabled(text, text, text, text, boolean) OWNER TO alice;
 SELECT is(pg_temp.problems(),
-    'member not owned by the bootstrap superuser function feature_enabled(text,text) belongs to '
+    'member not owned by the bootstrap superuser function feature_enabled(text,text,text,text,boolean) belongs to '
         'alice.', 'a function with another owner is reported');
 ROLLBACK TO healthy;
 DELETE FROM instance_features.scope WHERE id = 'a';

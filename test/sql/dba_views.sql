@@ -47,7 +47,7 @@ SELECT bag_eq($$SELECT instance_id, feature, value, source::text, sequence, edit
         ('default', 'login_default_org', 'true', 'instance', 1, %1$L)$$, current_user),
     'view effective_feature has values, sources and editors');
 SELECT is_empty($$SELECT * FROM instance_features.effective_feature v
-    WHERE (feature::text, value, source, sequence, change_date)::feature_state IS DISTINCT FROM
+    WHERE (feature::text, value, source, sequence, change_date, NULL::numeric)::feature_state IS DISTINCT FROM
     (SELECT g FROM get_instance_features(true, v.instance_id) g WHERE g.feature = v.feature)$$,
     'view effective_feature has what get_instance_features() returns');
 SELECT bag_eq('SELECT feature, value, instances FROM instance_features.feature_usage '

@@ -213,7 +213,7 @@ SELECT is(pg_temp.error($$SELECT set_instance_features(jsonb_build_object('numbe
 INSERT INTO instance_features.scope
 SELECT 'instance', '', 'i' || n, 'stranger'::regrole, 1, now(), now() FROM generate_series(1, 20) n;
 INSERT INTO instance_features.setting
-SELECT 'instance', '', 'i' || n, 'numbers', s.value, 1, now()
+SELECT 'instance', '', 'i' || n, 'numbers', s.value, NULL, 1, now()
 FROM generate_series(1, 20) n, instance_features.setting s
 WHERE s.scope_id = 'default' AND s.feature = 'numbers';
 SELECT is(pg_temp.try($$SELECT alter_feature('numbers',

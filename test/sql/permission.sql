@@ -277,7 +277,7 @@ SELECT is(:reset_sequence, 7, 'a reset uses no operators of the search_path');
 SELECT is(:'enabled'::text, 'f', 'a read uses no operators of the search_path');
 
 -- REVOKE narrows who may read.
-REVOKE EXECUTE ON FUNCTION feature_enabled(text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION feature_enabled(text, text, text, text, boolean) FROM PUBLIC;
 SELECT is(pg_temp.try_as('stranger', $$SELECT feature_enabled('user_schema')$$) ~ '^42501', true,
     'REVOKE EXECUTE takes the right to read away');
 

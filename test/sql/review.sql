@@ -56,7 +56,7 @@ END $$;
 SELECT is(pg_temp.loads($$SELECT feature_enabled('user_schema', 'i1')$$), 0::bigint,
     'a transaction that has written remembers what it reads');
 SELECT matches(pg_temp.try($$INSERT INTO instance_features.setting
-    SELECT 'instance', '', 'i2', 'user_schema', 'true', 1, now()
+    SELECT 'instance', '', 'i2', 'user_schema', 'true', NULL, 1, now()
     FROM generate_series(1, 2)$$), '^23505 \|',
     'a write that violates a unique index fails half-way');
 SELECT is(pg_temp.loads($$SELECT feature_enabled('user_schema', 'i1')$$), 0::bigint,
@@ -91,9 +91,9 @@ SET LOCAL statement_timeout = 0;
 INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
 VALUES ('orphaned', 'orphaned', 'boolean', 'false');
 INSERT INTO instance_features.setting
-VALUES ('instance', '', 'nowhere', 'orphaned', 'true', 1, now());
+VALUES ('instance', '', 'nowhere', 'orphaned', 'true', NULL, 1, now());
 SELECT matches(pg_temp.try($$SELECT drop_feature('orphaned', cascade => true)$$),
-    '^55000 \| instance "nowhere" has settings or events, but no row in table',
+    '^55000 \| instance "nowhere" has settings, events or scopes below it, but no row in table',
     'drop_feature() names the setting of an instance that does not exist, and how to clear it');
 
 SELECT * FROM finish();

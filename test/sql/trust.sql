@@ -90,6 +90,8 @@ CREATE VIEW pg_temp.expected_grants AS SELECT * FROM (VALUES
     ('SELECT on view instance_features.effective_feature to PUBLIC'),
     ('SELECT on view instance_features.feature_usage to PUBLIC'),
     ('SELECT on view instance_features.instance to PUBLIC'),
+    ('SELECT on view instance_features.organization to PUBLIC'),
+    ('SELECT on view instance_features.own_setting to PUBLIC'),
     ('USAGE on schema instance_features to PUBLIC'),
     ('USAGE on schema instance_features to pg_database_owner')) g;
 
@@ -141,7 +143,7 @@ RESET ROLE;
 ALTER ROLE "su per" NOSUPERUSER;
 SELECT is_empty('SELECT pg_temp.strays()',
     'every member belongs to the bootstrap superuser after its creator was demoted');
-SELECT is(pg_temp.run_as('su per', $$ALTER FUNCTION feature_enabled(text, text) COST 7$$), '42501',
+SELECT is(pg_temp.run_as('su per', $$ALTER FUNCTION feature_enabled(text, text, text, text, boolean) COST 7$$), '42501',
     'a superuser who created the extension and was demoted cannot alter a function');
 SELECT is(pg_temp.run_as('su per',
         $$ALTER TYPE feature_details ALTER ATTRIBUTE sequence TYPE text$$), '42501',
@@ -348,6 +350,22 @@ INSERT INTO allowed (command) VALUES
     ($$SELECT set_instance_features('{"mine": false}', 'j')$$),
     ($$SELECT get_instance_features_at('infinity', 'j')$$),
     ($$SELECT revert_instance_features(1, 'j')$$),
+    ($$SELECT define_feature('everywhere', levels => '{system,instance,organization,user}')$$),
+    ($$SELECT set_organization_features('{"everywhere": true}', 'o', 'j')$$),
+    ($$SELECT set_user_features('{"everywhere": true}', 'u', 'j')$$),
+    ($$SELECT get_effective_features('j', 'o', 'u')$$),
+    ($$SELECT get_organization_features(false, 'o', 'j')$$),
+    ($$SELECT get_user_features(true, 'u', 'j')$$),
+    ($$SELECT get_organization_feature_details('o', 'j')$$),
+    ($$SELECT get_user_feature_details('u', 'j')$$),
+    ($$SELECT organization_feature_history('o', 'j')$$),
+    ($$SELECT user_feature_history('u', 'j')$$),
+    ($$SELECT reset_organization_features('o', 'j')$$),
+    ($$SELECT reset_user_features('u', 'j')$$),
+    ($$SELECT erase_organization_features('o', 'j')$$),
+    ($$SELECT erase_user_features('u', 'j')$$),
+    ($$SELECT set_feature_context('j')$$),
+    ($$SELECT set_feature_context('default')$$),
     ($$SELECT purge_feature_events(now())$$),
     ($$SELECT 1 / (status = 200)::int FROM feature_service('GET', '/v2/features/system')$$),
     ($$SELECT check_instance_features()$$),
@@ -421,7 +439,7 @@ FROM (VALUES ('CREATE SCHEMA instance_features', '42P06'),
     ('CREATE TYPE feature_details AS (sequence text)', '42710'),
     ('CREATE TABLE feature_state ()', '42710'),
     ('CREATE DOMAIN feature_type AS text', '42710'),
-    ('CREATE FUNCTION feature_enabled(text, text) RETURNS boolean RETURN true', '42723'),
+    ('CREATE FUNCTION feature_enabled(text, text, text, text, boolean) RETURNS boolean RETURN true', '42723'),
     ('CREATE FUNCTION check_instance_features() RETURNS boolean RETURN true', '42723'))
     c(command, code);
 SELECT is(pg_temp.run_as('succ''essor', 'CREATE EXTENSION instance_features'), 'ok',

@@ -75,12 +75,12 @@ DELETE FROM instance_features.setting WHERE feature = 'user_schema';
 SELECT is((SELECT source::text FROM get_instance_features(true) WHERE feature = 'user_schema'),
     'default', 'a reader sees a DELETE of a setting');
 INSERT INTO instance_features.setting
-VALUES ('instance', '', 'default', 'user_schema', 'true', 1, now());
+VALUES ('instance', '', 'default', 'user_schema', 'true', NULL, 1, now());
 SELECT is(feature_enabled('user_schema'), true, 'a reader sees an INSERT of a setting');
 TRUNCATE instance_features.setting;
 SELECT is(feature_enabled('user_schema'), false, 'a reader sees a TRUNCATE of the settings');
 COPY instance_features.setting FROM stdin;
-instance		default	user_schema	true	1	2024-03-27 10:05:49+00
+instance		default	user_schema	true	\N	1	2024-03-27 10:05:49+00
 \.
 SELECT is(feature_enabled('user_schema'), true, 'a reader sees a COPY into the settings');
 MERGE INTO instance_features.setting s USING (VALUES ('user_schema')) v(key) ON s.feature = v.key

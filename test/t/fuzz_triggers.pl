@@ -278,7 +278,7 @@ DECLARE
 BEGIN
     RETURN CASE WHEN random() < 0.25 THEN $q$'system', '', 'SYSTEM'$q$
             ELSE format($q$'instance', '', %L$q$, fuzz.id()) END
-        || format(', %L, %L::jsonb, %s, now()', k, fuzz.value(k), 1 + floor(random() * 9));
+        || format(', %L, %L::jsonb, NULL::numeric, %s, now()', k, fuzz.value(k), 1 + floor(random() * 9));
 END$$;
 CREATE FUNCTION fuzz.where() RETURNS text LANGUAGE sql VOLATILE AS $$
 SELECT CASE floor(random() * 4)::int

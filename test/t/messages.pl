@@ -49,7 +49,7 @@ my @statements = (
 	'updating all rows of the scopes' =>
 	  q{UPDATE instance_features.scope SET creation_date = creation_date},
 	'copying 3,000 settings' => q{INSERT INTO instance_features.setting
-		SELECT 'instance', '', 'i' || n, 'oidc_token_exchange', 'true', 1, now()
+		SELECT 'instance', '', 'i' || n, 'oidc_token_exchange', 'true', NULL, 1, now()
 		FROM generate_series(2001, 5000) n});
 while (my ($what, $sql) = splice @statements, 0, 2)
 {

@@ -173,7 +173,7 @@ $node->safe_psql('test', 'ALTER TABLE instance_features.setting RESET (autovacuu
 # The end of transactions.
 is( $dml->query(
 		sprintf q{INSERT INTO instance_features.setting
-				VALUES ('instance', '', '%s', 'user_schema', 'true', 1, now())},
+				VALUES ('instance', '', '%s', 'user_schema', 'true', NULL, 1, now())},
 		'a' x 100000),
 	'',
 	'direct DML commits with an id that is too long for a notification');
