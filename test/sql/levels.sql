@@ -281,7 +281,7 @@ SELECT is(pg_temp.try(format('INSERT INTO instance_features.scope (level, instan
     'a row of a scope is refused: ' || v)
 FROM (VALUES ($$'user', '', 'u', NULL, 0, false$$, '^23514 .* from 1 to 200 bytes'),
     ($$'user', 'a', 'u', 'alice', 0, false$$, '^23514 .* belongs to the owner of the instance'),
-    ($$'organization', 'a', 'u', NULL, 0, true$$, '^23514 .* Only an instance'),
+    ($$'organization', 'a', 'v', NULL, 0, true$$, '^23514 .* Only an instance'),
     ($$'instance', 'a', 'u', NULL, 0, false$$, '^23514 .* belong to no instance')) c(v, e);
 INSERT INTO instance_features.scope (level, instance_id, id, sequence) VALUES ('user', 'nowhere', 'u', 0);
 SELECT is((SELECT detail FROM check_instance_features() WHERE problem = 'scope without instance'),
