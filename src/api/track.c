@@ -107,7 +107,8 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 		 * The first change of an implicit scope inserts its row, and so does
 		 * that of a scope below it.
 		 */
-		if (old == NULL && row.sequence == 0 && row.creation_date == NO_DATE)
+		if (old == NULL && row.sequence == 0 && !row.dropped &&
+			scopename_is_implicit(&name))
 			return;
 		if (renamed || (old == NULL ? row.sequence == 0 :
 						row.dropped != old_row.dropped))

@@ -34,7 +34,11 @@ like(
 # It comes, in the same session: the other library was loaded first.
 $node->safe_psql('postgres', 'CREATE EXTENSION instance_features');
 is($session->query('SELECT flag_user_version()'),
-	'1', 'the C API is found once the extension is there');
+	'2', 'the C API is found once the extension is there');
+like(
+	$session->query('SELECT flag_user_version1()'),
+	qr/^ERROR:  the calling module was built with version 1 of the API/,
+	'a module that was built with version 1 of the API gets an error');
 is($session->query($insert), '0', 'a trigger sees that a feature is off by default');
 $node->safe_psql('postgres', q{SELECT set_instance_features('{"loginDefaultOrg": true}')});
 is($session->query($insert), '3', 'a trigger sees a change by another session');
@@ -50,7 +54,7 @@ my $second = Session->new($node);
 is($second->query(qq{SELECT feature_enabled('login_default_org'); $insert}),
 	"t\n3", 'a trigger sees a feature when our library was loaded first');
 is($second->query(q{SELECT flag_user_version()}),
-	'1', 'the C API has the same version when our library was loaded first');
+	'2', 'the C API has the same version when our library was loaded first');
 $second->quit;
 
 # Single questions.
@@ -145,6 +149,58 @@ is( $session->query(
 	"t\nt",
 	'a handle without instance follows the current instance');
 
+# Organizations and users.
+$node->safe_psql(
+	'postgres',
+	q{SELECT define_feature('beta', levels => '{system,instance,organization,user}');
+		SELECT set_user_features('{"beta": true}', 'u');
+		SELECT set_organization_features('{"beta": true}', 'o')}
+);
+is( $session->query(
+		q{SELECT flag_user_enabled('beta', NULL, false, NULL, 'u'),
+			flag_user_enabled('beta', 'default', false, 'o'),
+			flag_user_enabled('beta', 'default', false, 'x', 'x')}
+	),
+	't|t|f',
+	'enabled() asks for an organization or a user');
+is( $session->query(
+		q{SELECT flag_user_resolve('beta', NULL, false); SELECT flag_user_ask();
+			SET instance_features.user_id = 'u'; SELECT flag_user_ask();
+			SET instance_features.user_id = 'x'; SELECT flag_user_ask();
+			SET instance_features.organization_id = 'o'; SELECT flag_user_ask();
+			RESET instance_features.organization_id; RESET instance_features.user_id;
+			SELECT flag_user_ask()}
+	),
+	"\nf\nt\nf\nt\nf",
+	'a handle without ids follows the current organization and user');
+is( $session->query(
+		q{SELECT flag_user_resolve('beta', 'default', false); SET instance_features.user_id = 'u';
+			SELECT flag_user_ask(); RESET instance_features.user_id}
+	),
+	"\nf",
+	'a handle with an instance takes no current user');
+is( $session->query(
+		q{SELECT flag_user_resolve('beta', NULL, false, NULL, 'u'); SELECT flag_user_ask()}),
+	"\nt",
+	'a handle of a user');
+$node->safe_psql('postgres', q{SELECT set_user_features('{"beta": false}', 'u')});
+is($session->query('SELECT flag_user_ask()'), 'f', 'a handle of a user sees a change');
+$node->safe_psql('postgres', q{SELECT erase_user_features('u')});
+is( $session->query(
+		q{SET instance_features.organization_id = 'o'; SELECT flag_user_ask();
+			RESET instance_features.organization_id}
+	),
+	't',
+	'a handle of a user who was erased inherits from the organization');
+like(
+	$session->query(q{SELECT flag_user_enabled('beta', NULL, true, repeat('x', 201))}),
+	qr/^ERROR:  organization id is too long/,
+	'an overlong organization id raises an error also with missing_ok');
+like(
+	$session->query(q{SELECT flag_user_resolve('beta', NULL, true, NULL, '')}),
+	qr/^ERROR:  user id must not be empty/,
+	'resolve() checks the id of the user');
+
 # Change callbacks.
 is($session->query('SELECT flag_user_watch(true); SELECT flag_user_changes() * 0'),
 	"\n0", 'a callback can be registered');
@@ -176,6 +232,16 @@ is( $session->query(
 	ROLLBACK}),
 	"1\nt",
 	'a parallel worker sees what the leader has not committed');
+is( $session->query(
+		q{
+	BEGIN;
+	SELECT set_feature_context('default', NULL, 'parallel');
+	SELECT 1 FROM set_user_features('{"beta": true}');
+	SELECT count(*) = (SELECT count(*) FROM pg_proc) FROM pg_proc
+		WHERE flag_user_enabled('beta', NULL, false) AND feature_enabled('beta') AND pronargs >= 0;
+	ROLLBACK}),
+	"\n1\nt",
+	'a parallel worker sees the current user of the leader');
 
 # DROP EXTENSION.
 $node->safe_psql('postgres', 'DROP EXTENSION instance_features');

@@ -225,6 +225,79 @@ notifies(
 	q{instance it's "a" \ b 0, instance it's "a" \ b 1 [user_schema]},
 	'an id of odd characters is notified');
 
+# Organizations and users: the payload names their instance, but no user, because
+# any role may listen.
+$node->safe_psql(
+	'postgres',
+	q{SELECT define_feature('beta', levels => '{system,instance,organization,user}');
+		SELECT create_instance('i')});
+$listener->query('SELECT 1');
+
+# The payloads without their dates, as JSON.
+sub payloads_are
+{
+	my ($sql, $expected, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my @notified = notified($sql);
+	delete $_->{changeDate} for @notified;
+	is_deeply(\@notified, $expected, $name);
+	return;
+}
+payloads_are(
+	q{SELECT set_organization_features('{"beta": true}', 'o', 'i')},
+	[
+		{
+			level         => 'organization',
+			instance      => 'i',
+			resourceOwner => 'o',
+			sequence      => 1,
+			features      => ['beta']
+		}
+	],
+	'a change of an organization is notified with its instance');
+payloads_are(
+	q{SELECT set_user_features('{"beta": true}', 'u', 'i')},
+	[ { level => 'user', instance => 'i', sequence => 1, features => ['beta'] } ],
+	'a change of a user is notified without the id');
+payloads_are(
+	q{SELECT erase_user_features('u', 'i'); SELECT erase_organization_features('o', 'i')},
+	[
+		{ level => 'user',         instance => 'i', sequence => 1 },
+		{ level => 'organization', instance => 'i', sequence => 1 }
+	],
+	'erasing is notified without an id');
+payloads_are(q{SELECT erase_user_features('u', 'i')}, [], 'erasing nothing is not notified');
+payloads_are(
+	q{SELECT set_user_features('{"beta": true}', 'u')},
+	[ { level => 'user', instance => 'default', sequence => 1, features => ['beta'] } ],
+	'the row that the instance "default" gets for its first user is not notified');
+$node->safe_psql('postgres',
+	q{SELECT set_user_features('{"beta": true}', 'u' || n, 'i') FROM generate_series(1, 200) n});
+$listener->query('SELECT 1');
+payloads_are(
+	q{SELECT drop_instance('i')},
+	[ { level => 'instance', resourceOwner => 'i', sequence => 0 } ],
+	'dropping an instance is notified once, with all below it');
+payloads_are(
+	q{SELECT create_instance('i'), set_user_features('{"beta": true}', 'u', 'i')},
+	[ { level => 'instance', resourceOwner => 'i', sequence => 0 } ],
+	'so is creating one and what is below it');
+payloads_are(
+	q{BEGIN; SELECT set_user_features('{"beta": true}', 'u' || n, 'i') FROM generate_series(1, 101) n; COMMIT},
+	[ { level => 'all' } ],
+	'changes of more than 100 users are notified as all');
+$node->safe_psql(
+	'postgres', q{BEGIN; SELECT drop_instance('default'); COMMIT;
+		DELETE FROM instance_features.scope WHERE id = 'default'});
+$listener->query('SELECT 1');
+payloads_are(
+	q{SELECT drop_instance('default')},
+	[ { level => 'instance', resourceOwner => 'default', sequence => 0 } ],
+	'dropping the instance "default" without a row is notified');
+$node->safe_psql('postgres',
+	q{SELECT create_instance('default'); SELECT drop_feature('beta', true)});
+$listener->query('SELECT 1');
+
 # Direct DML.
 notifies(
 	q{INSERT INTO instance_features.scope (level, id, sequence, change_date)

@@ -140,9 +140,11 @@ is( query(
 	'A cluster: an owner goes on');
 
 $heading = 'A database';
-$production->safe_psql('app', 'REVOKE EXECUTE ON FUNCTION feature_enabled(text, text, text, text, boolean) FROM PUBLIC');
+$production->safe_psql('app',
+	'REVOKE EXECUTE ON FUNCTION feature_enabled(text, text, text, text, boolean) FROM PUBLIC');
 shell_ok($heading, $production, 'app_owner', 'the owner writes a dump');
-$production->safe_psql('app', 'GRANT EXECUTE ON FUNCTION feature_enabled(text, text, text, text, boolean) TO PUBLIC');
+$production->safe_psql('app',
+	'GRANT EXECUTE ON FUNCTION feature_enabled(text, text, text, text, boolean) TO PUBLIC');
 $production->safe_psql('postgres', 'CREATE DATABASE app_copy OWNER app_owner');
 is(errors(shell_ok($heading, $production, 'app_owner', 'the owner restores the dump')),
 	'', 'A database: the dump restores without an error');

@@ -55,7 +55,8 @@ is( $reader->query(
 # A library without its extension.
 $node->safe_psql(
 	'other', q{
-	CREATE FUNCTION enabled(text, text DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features',
+	CREATE FUNCTION enabled(text, text DEFAULT NULL, text DEFAULT NULL, text DEFAULT NULL,
+		boolean DEFAULT NULL) RETURNS boolean AS '$libdir/instance_features',
 		'feature_enabled' LANGUAGE C STABLE}
 );
 my $other         = Session->new($node, dbname => 'other');

@@ -146,7 +146,7 @@ for my $function (@functions)
 }
 for my $change (
 	q{INSERT INTO instance_features.setting
-		VALUES ('system', 'SYSTEM', 'user_schema', 'true', NULL, 1, now())},
+		VALUES ('system', 'SYSTEM', 'user_schema', 'true', 1, now())},
 	'DELETE FROM instance_features.feature',
 	'TRUNCATE instance_features.scope')
 {

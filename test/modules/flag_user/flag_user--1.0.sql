@@ -29,18 +29,20 @@ LANGUAGE C;
 COMMENT ON FUNCTION flag_user_version() IS
     'version of the API, null if instance_features is not installed';
 
-CREATE FUNCTION flag_user_enabled(feature text, instance_id text, missing_ok boolean)
+CREATE FUNCTION flag_user_enabled(feature text, instance_id text, missing_ok boolean,
+    organization_id text DEFAULT NULL, user_id text DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME'
 LANGUAGE C PARALLEL SAFE;
-COMMENT ON FUNCTION flag_user_enabled(text, text, boolean) IS
+COMMENT ON FUNCTION flag_user_enabled(text, text, boolean, text, text) IS
     'asks the API once';
 
-CREATE FUNCTION flag_user_resolve(feature text, instance_id text, missing_ok boolean)
+CREATE FUNCTION flag_user_resolve(feature text, instance_id text, missing_ok boolean,
+    organization_id text DEFAULT NULL, user_id text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME'
 LANGUAGE C;
-COMMENT ON FUNCTION flag_user_resolve(text, text, boolean) IS
+COMMENT ON FUNCTION flag_user_resolve(text, text, boolean, text, text) IS
     'resolves a handle and keeps it in the session';
 
 CREATE FUNCTION flag_user_ask()
@@ -63,3 +65,10 @@ AS 'MODULE_PATHNAME'
 LANGUAGE C;
 COMMENT ON FUNCTION flag_user_changes() IS
     'how often the change callback was called since this was asked last';
+
+CREATE FUNCTION flag_user_version1()
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C;
+COMMENT ON FUNCTION flag_user_version1() IS
+    'asks once as a module would that was built with version 1 of the API';

@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(flag_user_resolve);
 PG_FUNCTION_INFO_V1(flag_user_ask);
 PG_FUNCTION_INFO_V1(flag_user_watch);
 PG_FUNCTION_INFO_V1(flag_user_changes);
+PG_FUNCTION_INFO_V1(flag_user_version1);
 
 /* Written by flag_user_gate() and flag_user_resolve(), at first use. */
 static InstanceFeature *gate = NULL;
@@ -55,7 +56,7 @@ flag_user_gate(PG_FUNCTION_ARGS)
 	if (api == NULL)
 		PG_RETURN_POINTER(NULL);
 	if (gate == NULL)
-		gate = api->resolve("login_default_org", NULL, true);
+		gate = api->resolve("login_default_org", NULL, NULL, NULL, true);
 	PG_RETURN_POINTER(instance_feature_is_enabled(api, gate) ?
 					  trigdata->tg_trigtuple : NULL);
 }
@@ -99,7 +100,9 @@ flag_user_enabled(PG_FUNCTION_ARGS)
 	if (api == NULL)
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(api->enabled(string_argument(fcinfo, 0),
-								string_argument(fcinfo, 1), missing_ok));
+								string_argument(fcinfo, 1),
+								string_argument(fcinfo, 3),
+								string_argument(fcinfo, 4), missing_ok));
 }
 
 Datum
@@ -111,7 +114,9 @@ flag_user_resolve(PG_FUNCTION_ARGS)
 		api->release(resolved);
 	resolved = NULL;
 	resolved = api->resolve(string_argument(fcinfo, 0),
-							string_argument(fcinfo, 1), PG_GETARG_BOOL(2));
+							string_argument(fcinfo, 1),
+							string_argument(fcinfo, 3),
+							string_argument(fcinfo, 4), PG_GETARG_BOOL(2));
 	PG_RETURN_VOID();
 }
 
@@ -150,4 +155,23 @@ flag_user_changes(PG_FUNCTION_ARGS)
 
 	changes = 0;
 	PG_RETURN_INT64(count);
+}
+
+/* The beginning of the API of version 1, as a module built with it sees it. */
+typedef struct Version1Api
+{
+	int			version;
+	bool		(*enabled) (const char *key, const char *instance_id,
+							bool missing_ok);
+}			Version1Api;
+
+Datum
+flag_user_version1(PG_FUNCTION_ARGS)
+{
+	void	  **api = find_rendezvous_variable("instance_features");
+
+	if (*api == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(((const Version1Api *) *api)->enabled("user_schema", NULL,
+														 true));
 }
