@@ -1341,7 +1341,7 @@ BEGIN ATOMIC
     SELECT 'scope without instance', s.level, s.instance_id, s.id, NULL, s.sequence,
         format('There is no instance %s.', quote_ident(s.instance_id))
     FROM instance_features.scope s
-    WHERE s.level IN ('organization', 'user')
+    WHERE s.instance_id <> ''
         AND NOT EXISTS (SELECT FROM instance_features.scope i
             WHERE i.level = 'instance' AND i.instance_id = '' AND i.id = s.instance_id AND NOT i.dropped)
     UNION ALL

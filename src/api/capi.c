@@ -40,7 +40,7 @@ check_arguments(const char *key, const char *instance_id,
 	named.ids[LEVEL_INSTANCE].id = instance_id;
 	named.ids[LEVEL_ORGANIZATION].id = organization_id;
 	named.ids[LEVEL_USER].id = user_id;
-	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
 		NamedId    *id = &named.ids[level];
 

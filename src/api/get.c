@@ -73,7 +73,7 @@ get_effective_features(PG_FUNCTION_ARGS)
 
 	result_check_argument_count(fcinfo, 3);
 	named = argument_context(fcinfo, 0);
-	chain = context_chain(&named, NUM_LEVELS - 1);
+	chain = context_chain(&named, CONTEXT_LEVEL);
 	rsinfo = result_begin_states(fcinfo);
 	context_find(&chain);
 
@@ -209,7 +209,7 @@ lookup_arguments(FunctionCallInfo fcinfo, const text *key)
 	if (key_length > MAX_KEY_LENGTH)
 		return lookup_enabled(VARDATA_ANY(key), key_length, &named, missing);
 
-	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
 		if (named.ids[level].id != NULL)
 			context_check_id(level, named.ids[level].id, named.ids[level].len);

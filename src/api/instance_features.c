@@ -148,13 +148,13 @@ set_feature_context(PG_FUNCTION_ARGS)
 		report_null_argument("instance_id");
 	is_local = argument_boolean(fcinfo, 3, "is_local");
 	named = argument_context(fcinfo, 0);
-	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
 		if (named.ids[level].id != NULL)
 			context_check_id(level, named.ids[level].id, named.ids[level].len);
 	}
 
-	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
 		const		NamedId *id = &named.ids[level];
 

@@ -22,6 +22,9 @@ typedef enum FeatureLevel
 	NUM_LEVELS
 } FeatureLevel;
 
+/* The lowest level of a context: contexts have its scopes and those above. */
+#define CONTEXT_LEVEL LEVEL_USER
+
 /* A set of levels: the bits of those that belong to it. */
 typedef uint32 LevelSet;
 

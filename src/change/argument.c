@@ -74,7 +74,7 @@ argument_context(FunctionCallInfo fcinfo, int argno)
 {
 	NamedIds	named = {0};
 
-	for (int level = LEVEL_INSTANCE; level < NUM_LEVELS; level++)
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 		named.ids[level] = argument_id(fcinfo, argno++);
 	return named;
 }

@@ -75,33 +75,42 @@ find_id(const NamedIds * named, FeatureLevel level, bool named_above)
 ScopeChain
 context_chain(const NamedIds * named, FeatureLevel lowest)
 {
-	ScopeName	names[NUM_LEVELS];
+	FeatureLevel levels[NUM_LEVELS];	/* from the lowest up */
+	ScopeName	names[NUM_LEVELS];	/* alike */
+	int			count = 0;
+	NamedId		instance = {"", 0};
 	bool		named_above = false;
 	ScopeChain	chain = {0};
 
-	for (int level = 0; level <= lowest; level++)
+	for (int level = lowest; level != NO_LEVEL;
+		 level = level_infos[level].parent)
+		levels[count++] = level;
+
+	for (int i = count - 1; i >= 0; i--)
 	{
+		FeatureLevel level = levels[i];
 		NamedId		id;
 
-		names[level] = scopename_implicit(level);
+		names[i] = scopename_implicit(level);
 		if (level_is_single(level))
 			continue;
 		id = find_id(named, level, named_above);
-		names[level].id = id.id;
-		names[level].len = id.len;
+		names[i].id = id.id;
+		names[i].len = id.len;
 		if (level_is_in_instance(level))
 		{
-			names[level].instance_id = names[LEVEL_INSTANCE].id;
-			names[level].instance_len = names[LEVEL_INSTANCE].len;
+			names[i].instance_id = instance.id;
+			names[i].instance_len = instance.len;
 		}
+		else
+			instance = id;
 		named_above = named_above || named->ids[level].id != NULL;
 	}
 
-	for (int level = lowest; level != NO_LEVEL;
-		 level = level_infos[level].parent)
+	for (int i = 0; i < count; i++)
 	{
-		if (names[level].id != NULL)
-			chain.names[chain.length++] = names[level];
+		if (names[i].id != NULL)
+			chain.names[chain.length++] = names[i];
 	}
 	return chain;
 }

@@ -49,7 +49,7 @@ int
 lookup_find(const NamedIds * named, const char *key, int key_length,
 			ScopeChain *chain)
 {
-	ScopeChain	context = context_chain(named, NUM_LEVELS - 1);
+	ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
 	LevelSet	levels;
 	int			feature;
 
