@@ -1143,6 +1143,9 @@ COMMENT ON COLUMN instance_features.definition.description IS 'description of th
 COMMENT ON COLUMN instance_features.definition.builtin IS 'true if the feature is built in';
 COMMENT ON COLUMN instance_features.definition.creation_date IS 'time of the definition, null if the feature is built in';
 
+-- The two ORDER BY let a page of instances, ORDER BY instance_id LIMIT n, be read
+-- in the order of the primary key: a view that is a security barrier is planned
+-- on its own, and so is each part of a UNION.
 CREATE VIEW instance_features.instance
 WITH (security_barrier) AS
 SELECT s.id AS instance_id,
@@ -1151,16 +1154,18 @@ SELECT s.id AS instance_id,
     (SELECT count(*) FROM instance_features.setting t
         WHERE t.level = 'instance' AND t.instance_id = '' AND t.scope_id = s.id) AS settings
 FROM (
-    SELECT r.id, r.owner, r.creation_date, r.sequence, r.change_date
+    (SELECT r.id, r.owner, r.creation_date, r.sequence, r.change_date
     FROM instance_features.scope r
     WHERE r.level = 'instance' AND r.instance_id = '' AND NOT r.dropped
+    ORDER BY r.id)
     UNION ALL
-    SELECT 'default'::text, NULL::instance_features.scope_owner, NULL::timestamptz, 0::bigint, NULL::timestamptz
+    SELECT 'default'::text COLLATE "C", NULL::instance_features.scope_owner, NULL::timestamptz, 0::bigint, NULL::timestamptz
     WHERE NOT EXISTS (SELECT FROM instance_features.scope r
         WHERE r.level = 'instance' AND r.instance_id = '' AND r.id = 'default')
 ) s
 WHERE (SELECT instance_features.sees_all())
-    OR pg_has_role(instance_features.effective_owner('instance', s.id, s.owner), 'USAGE');
+    OR pg_has_role(instance_features.effective_owner('instance', s.id, s.owner), 'USAGE')
+ORDER BY s.id;
 COMMENT ON VIEW instance_features.instance IS
     'the instances that the current role may change; the system''s owner and members of pg_monitor see all';
 COMMENT ON COLUMN instance_features.instance.instance_id IS 'id of the instance';

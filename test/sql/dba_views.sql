@@ -133,5 +133,21 @@ SELECT is((SELECT loads FROM instance_features_stats()) >= (SELECT loads + 2 FRO
 SELECT is((SELECT entries FROM instance_features_stats()) >= 2, true,
     'both instances are in the cache again');
 
+-- A page of instances
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+CREATE FUNCTION pg_temp.plan_of(query text)
+RETURNS SETOF text
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+END
+$$;
+SELECT matches((SELECT string_agg(trim(p), ' ') FROM pg_temp.plan_of('SELECT * FROM instance_features.instance '
+    'WHERE instance_id > ''a'' ORDER BY instance_id LIMIT 20') p),
+    '^Limit -> Result .*-> Merge Append Sort Key: [^>]* -> Index Scan using scope_pkey .* AND \(id > ''a''::text',
+    'view instance pages by id without sorting all of them');
+
 SELECT * FROM finish();
 ROLLBACK;
