@@ -146,7 +146,7 @@ END
 $$;
 SELECT matches((SELECT string_agg(trim(p), ' ') FROM pg_temp.plan_of('SELECT * FROM instance_features.instance '
     'WHERE instance_id > ''a'' ORDER BY instance_id LIMIT 20') p),
-    '^Limit -> Result .*-> Merge Append Sort Key: [^>]* -> Index Scan using scope_pkey .* AND \(id > ''a''::text',
+    '^Limit .*Merge Append .*Index Scan using scope_pkey on scope .* AND \(id > ''a''::text',
     'view instance pages by id without sorting all of them');
 
 SELECT * FROM finish();
