@@ -5,60 +5,14 @@ use warnings;
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Page;
+use PageRun;
 use Session;
 use Test::More;
 
 # The superuser of all clusters, whoever runs this.
 local $ENV{PGUSER} = 'postgres';
 
-my $page     = slurp('doc/operations.md');
-my @examples = examples($page);
-is(scalar @examples, scalar(() = $page =~ /^```(sh|sql)$/mg), 'every example of the page is found');
-
-# The next example below a heading.
-sub example
-{
-	my ($heading, $language) = @_;
-	my ($example) = grep { $_->{heading} eq $heading && !$_->{used} } @examples
-	  or die "no more examples below \"$heading\"";
-	$example->{used} = 1;
-	die "the next example below \"$heading\" is $example->{language}"
-	  if $example->{language} ne $language;
-	return $example;
-}
-
-# Run the next shell example below a heading as a user of a cluster.  Returns
-# what it printed.
-my $dir = PostgreSQL::Test::Utils::tempdir;
-chmod 0755, $dir;
-
-sub shell_ok
-{
-	my ($heading, $node, $user, $name, %options) = @_;
-	my $output = '';
-	local %ENV =
-	  (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGUSER => $user, LC_ALL => 'C');
-	my $ok = IPC::Run::run([ 'bash', '-euo', 'pipefail', '-c', example($heading, 'sh')->{code} ],
-		'>&', \$output, 'init', sub { chdir($options{directory} // $dir) or die });
-	ok($ok, "$heading: $name") or diag($output);
-	return $output;
-}
-
-# Run the next SQL example below a heading as a user of a database, and compare
-# what it prints with what the page shows.
-sub sql_ok
-{
-	my ($heading, $node, $dbname, $user, $name, %options) = @_;
-	my $example = example($heading, 'sql');
-	my $code    = $example->{code};
-	$code =~ s/host=primary\.example\.com dbname=app/$options{connection}/g if $options{connection};
-	my $session = Session->new($node, dbname => $dbname, user => $user, args => '-Xq');
-	is(normalize(run_statements($session, $code)), normalize($example->{output}),
-		"$heading: $name");
-	$session->quit;
-	return;
-}
+open_page('doc/operations.md');
 
 # The SQLSTATE that a statement raises.
 sub sqlstate
@@ -152,7 +106,8 @@ is(contents($production, 'app_copy'), $contents, 'A database: everything is ther
 is(sqlstate($production, 'app_copy', 'tenant_acme', q{SELECT feature_enabled('user_schema')}),
 	'none', 'A database: a REVOKE is lost where the owner restores it');
 $production->safe_psql('postgres', 'CREATE DATABASE app_copy2 OWNER app_owner');
-$production->command_ok([ 'pg_restore', '-d', $production->connstr('app_copy2'), "$dir/app.dump" ],
+$production->command_ok(
+	[ 'pg_restore', '-d', $production->connstr('app_copy2'), "$page_dir/app.dump" ],
 	'A database: a superuser restores the dump');
 is(sqlstate($production, 'app_copy2', 'tenant_acme', q{SELECT feature_enabled('user_schema')}),
 	'42501', 'A database: a REVOKE stays where a superuser restores it');
@@ -239,7 +194,7 @@ $production->safe_psql(
 $production->command_checks_all(
 	[
 		'psql', '-X',                        '-v', 'ON_ERROR_STOP=1',
-		'-d',   $production->connstr('app'), '-f', "$dir/orders.sql"
+		'-d',   $production->connstr('app'), '-f', "$page_dir/orders.sql"
 	],
 	3,
 	[qr//],
@@ -279,7 +234,7 @@ $heading = 'Moving a database';
 $whole->safe_psql('postgres', $_)
   for 'CREATE ROLE new_owner LOGIN', 'DROP DATABASE app', 'CREATE DATABASE app OWNER app_owner';
 $whole->command_ok(
-	[ 'pg_restore', '-U', 'app_owner', '-d', $whole->connstr('app'), "$dir/app.dump" ],
+	[ 'pg_restore', '-U', 'app_owner', '-d', $whole->connstr('app'), "$page_dir/app.dump" ],
 	"$heading: a role that is no superuser owns database and extension");
 sql_ok($heading, $whole, 'postgres', 'postgres', 'the database changes its owner');
 is(sqlstate($whole, 'app', 'app_owner', q{SELECT reset_system_features()}),
@@ -300,12 +255,14 @@ is($whole->safe_psql('app', 'SELECT count(*) FROM check_instance_features()'),
 	'0', "$heading: nothing is amiss");
 $whole->safe_psql('postgres', 'CREATE DATABASE again OWNER new_owner');
 $whole->command_ok(
-	[ 'pg_dump', '-U', 'new_owner', '-Fc', '-f', "$dir/again.dump", $whole->connstr('app') ],
+	[ 'pg_dump', '-U', 'new_owner', '-Fc', '-f', "$page_dir/again.dump", $whole->connstr('app') ],
 	"$heading: the new owner dumps the database");
 $whole->command_ok(
 	[
-		'pg_restore', '-U', 'new_owner', '--exit-on-error',
-		'-d',         $whole->connstr('again'), "$dir/again.dump"
+		'pg_restore', '-U',
+		'new_owner',  '--exit-on-error',
+		'-d',         $whole->connstr('again'),
+		"$page_dir/again.dump"
 	],
 	"$heading: the dump restores without the old owner");
 is(contents($whole, 'again'), contents($whole, 'app'), "$heading: the dump has everything");
@@ -511,6 +468,5 @@ is($production->safe_psql('app', 'SELECT export_features()'),
 	$settings, "$heading: the settings are applied to the new one");
 $production->stop;
 
-is(join("\n", map { "$_->{heading}: $_->{code}" } grep { !$_->{used} } @examples),
-	'', 'every example of the page was run');
+is(unused_examples(), 0, 'every command of the page was run');
 done_testing();
