@@ -26,8 +26,9 @@
  * The context of a lookup is an instance, an organization and a user.  Each is
  * the one whose id is passed; else, if no id above it is passed, the current
  * one, which the settings instance_features.instance_id, organization_id and
- * user_id name; else none.  If a result enforces something, pass the id of the
- * instance, because any user can set the current one.
+ * user_id name; else none.  Organizations and users always exist.  If a result
+ * enforces something, pass the id of the instance, because any user can set the
+ * current one.
  *
  * Transactions: call these functions in a transaction, in a backend that is
  * connected to a database; parallel workers and standbys are supported.
@@ -110,9 +111,9 @@ typedef struct InstanceFeaturesApi
 	/*
 	 * Return a handle for repeating the same lookup in loops and triggers.
 	 * Where an id is NULL, each lookup uses the scope that is current then,
-	 * as above. The feature, the instance and the extension need not exist
-	 * yet. The handle is valid until it is released or the session ends, even
-	 * if the transaction is rolled back.
+	 * by the same rule. The feature, the instance and the extension need not
+	 * exist yet. The handle is valid until it is released or the session
+	 * ends, even if the transaction is rolled back.
 	 */
 	InstanceFeature *(*resolve) (const char *key, const char *instance_id,
 								 const char *organization_id,

@@ -7,7 +7,6 @@ use strict;
 use warnings;
 
 use File::Basename;
-use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Page;
@@ -170,7 +169,7 @@ cmp_ok(scalar @functions, '>', 30, 'the extension has functions');
 for my $function (@functions)
 {
 	my ($name, $arguments) = split /\|/, $function, 2;
-	$arguments =~ s/::\w+//g;
+	$arguments =~ s/::\w+(?:\[\])?//g;
 	$arguments =~ s/timestamp with time zone/timestamptz/g;
 	my @in        = grep { !/^OUT / } split /, /, $arguments;
 	my @out       = map  { s/^OUT //r } grep { /^OUT / } split /, /, $arguments;
@@ -189,21 +188,23 @@ my %names = map { (split /\|/)[0] => 1 } @functions;
 is(join(', ', grep { /_/ && !$names{$_} } $reference =~ /^### (.*)$/mg),
 	'', 'no other function is documented');
 
-# So has it every view and its columns, every setting and its default, every
-# table, type, built-in feature, and problem that check_instance_features()
+# So has it every view and table with its columns, every setting and its default,
+# every type, built-in feature, and problem that check_instance_features()
 # reports.
 for (
 	split /\n/,
 	$node->safe_psql(
 		'postgres', q{
-	SELECT relname, string_agg(attname, ', ' ORDER BY attnum) FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
-	WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'v' GROUP BY 1}))
+	SELECT CASE relkind WHEN 'v' THEN 'Views' ELSE 'Tables' END, relname, string_agg(attname, ', ' ORDER BY attnum)
+	FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+	WHERE relnamespace = 'instance_features'::regnamespace AND relkind IN ('r', 'v') GROUP BY relkind, relname}
+	))
 {
-	my ($view, $columns) = split /\|/;
+	my ($heading, $relation, $columns) = split /\|/;
 	like(
-		$section{Views},
-		qr{^\| `$view` \| `\(\Q$columns\E\)`}m,
-		"the view $view is documented with its columns");
+		$section{$heading},
+		qr{^\| `$relation` \| `\(\Q$columns\E\)`}m,
+		"$relation is documented with its columns below \"$heading\"");
 }
 for (
 	split /\n/,
@@ -215,17 +216,12 @@ for (
 {
 	next if $_ eq '';
 	my ($setting, $default, $who) = split /\|/;
+	$default = $default eq '' ? 'empty' : "`$default`";
 	like(
 		$section{Settings},
-		qr{^\| `\Q$setting\E` \| `\Q$default\E` \| $who \|}m,
+		qr{^\| `\Q$setting\E` \| \Q$default\E \| $who \|}m,
 		"the setting $setting is documented with its default and who may set it");
 }
-like($section{Tables}, qr{^\| `$_` \|}m, "the table $_ is documented")
-  for split /\n/,
-  $node->safe_psql(
-	'postgres',
-	q{SELECT relname FROM pg_class WHERE relnamespace = 'instance_features'::regnamespace AND relkind = 'r'}
-  );
 for (
 	split /\n/,
 	$node->safe_psql(
@@ -259,16 +255,24 @@ like(
 	qr{^\| .*`$_`.* \| .* \|$}m,
 	"the problem \"$_\" is documented") for sort keys %problems;
 
-# Every field of a notification.
+# The fields of a notification, on each level but the system.
 my $listener = Session->new($node);
 $listener->query('LISTEN instance_features');
-$node->safe_psql('postgres', q{SELECT set_instance_features('{"userSchema": true}')});
-my ($payload) = $listener->query('SELECT 1') =~ /with payload "(\{.*\})"/;
+$node->safe_psql('postgres',
+	q{SELECT define_feature('levels', levels => '{instance,organization,user}')});
+$listener->query('SELECT 1');
+for my $level (qw(instance organization user))
+{
+	my $id = $level eq 'instance' ? 'default' : $level;
+	$node->safe_psql('postgres', qq{SELECT set_${level}_features('{"levels": true}', '$id')});
+	my ($payload) = $listener->query('SELECT 1') =~ /with payload "(\{.*\})"/;
+	my @fields    = $payload                     =~ /"(\w+)":/g;
+	my ($shown)   = $section{Notifications}      =~ /^(\{"level": "$level".*)$/m;
+	cmp_ok(scalar @fields, '>=', 4, "a notification of level $level has fields");
+	is_deeply([ ($shown // '') =~ /"(\w+)":/g ],
+		\@fields, "the fields of a notification of level $level are documented");
+}
 $listener->quit;
-my @fields = sort keys %{ decode_json($payload) };
-cmp_ok(scalar @fields, '>=', 4, 'a notification has fields');
-like($section{Notifications}, qr/^\{.*"$_": /m, "the field \"$_\" of notifications is documented")
-  for @fields;
 
 # Every SQLSTATE that the sources name, by its number and PostgreSQL's name for
 # it, and with the statuses of HTTP and gRPC that the service has for it.
