@@ -150,11 +150,13 @@ instance_features_api(bool missing_ok)
 		OidIsValid(get_extension_oid("instance_features", missing_ok)))
 		(void) load_external_function("$libdir/instance_features",
 									  "feature_enabled", true, NULL);
-	if (*api != NULL && *(const int *) *api < INSTANCE_FEATURES_API_VERSION)
+	if (*api == NULL ? OidIsValid(get_extension_oid("instance_features", true)) :
+		*(const int *) *api < INSTANCE_FEATURES_API_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("version %d of the API of extension \"%s\" is too old",
-						*(const int *) *api, "instance_features"),
+						*api == NULL ? 1 : *(const int *) *api,
+						"instance_features"),
 				 errdetail("The calling module was built with version %d.",
 						   INSTANCE_FEATURES_API_VERSION),
 				 errhint("Install a newer version of the library.")));

@@ -176,10 +176,6 @@ report_sequence_mismatch(const ScopeName *name, int64 sequence,
 }
 
 /*
- * Report that a scope without a row has settings or events, which may be left
- * behind by direct DML or by a restore that failed halfway.
- */
-/*
  * Return a condition that finds the rows of a scope and of those below it in
  * tables setting and event.
  */
@@ -201,6 +197,10 @@ scope_condition(const ScopeName *name)
 	return psprintf("level = %s", level);
 }
 
+/*
+ * Report that a scope without a row has settings, events or scopes below it,
+ * which may be left behind by direct DML or by a restore that failed halfway.
+ */
 void
 report_rows_without_scope(const ScopeName *name)
 {

@@ -153,7 +153,7 @@ context_require(const ScopeChain *chain, const NamedIds * named,
 			 errmsg("no %s is named", level_name(level)),
 			 named->ids[LEVEL_INSTANCE].id != NULL ?
 			 errdetail("The instance is named, so no scope below it is taken from the settings.") : 0,
-			 errhint("Name it by argument \"%s_id\", or name neither and set \"%s\".",
+			 errhint("Give argument \"%s_id\", or leave out the instance too and set \"%s\".",
 					 level_name(level), level_infos[level].setting)));
 }
 

@@ -88,7 +88,7 @@ FROM named n JOIN (VALUES ('nothing', 'I - 2'), ('instance i', 'i - -'),
     ('organization o', 'I o -'), ('user u', 'I - u'), ('i, o', 'i o -'), ('i, u', 'i - u'),
     ('o, u', 'I o u'), ('i, o, u', 'i o u')) v(name, context) USING (name) ORDER BY name;
 SELECT is(pg_temp.try('SELECT get_organization_feature_details()'),
-    '22023 | no organization is named | Name it by argument "organization_id", or name neither '
+    '22023 | no organization is named | Give argument "organization_id", or leave out the instance too '
     'and set "instance_features.organization_id".',
     'an organization function without an organization is refused');
 SELECT set_feature_context('I', 'O') \g /dev/null
@@ -98,7 +98,7 @@ FROM named n JOIN (VALUES ('nothing', 'I O -'), ('user u', 'I O u'), ('organizat
     v(name, context) USING (name) ORDER BY name;
 SELECT is(pg_temp.try($$SELECT set_user_features('{"place": "x"}', instance_id => 'I')$$),
     '22023 | no user is named | The instance is named, so no scope below it is taken from the '
-    'settings. | Name it by argument "user_id", or name neither and set '
+    'settings. | Give argument "user_id", or leave out the instance too and set '
     '"instance_features.user_id".', 'a user function without a user is refused');
 SELECT set_feature_context('I') \g /dev/null
 SELECT is(pg_temp.context_of(NULL, NULL, NULL), 'I - -',
