@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "api/ofrep.h"
 #include "api/scopeservice.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -53,6 +54,7 @@ typedef struct ProtocolInfo
 static const ProtocolInfo protocols[] =
 {
 	[PROTOCOL_FEATURES] = {scopeservice_answer, scopeservice_error_body},
+	[PROTOCOL_OFREP] = {ofrep_answer, ofrep_error_body},
 };
 
 /*
