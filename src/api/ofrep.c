@@ -150,7 +150,7 @@ request_chain(ServiceRequest *request)
 	for (int i = 0; i < lengthof(context_fields); i++)
 		named.ids[context_fields[i].level] =
 			read_id(context, context_fields[i].field, context_fields[i].level);
-	chain = context_chain(&named, LEVEL_USER);
+	chain = context_chain(&named, CONTEXT_LEVEL);
 
 	request->stage = STAGE_INSTANCE;
 	context_find(&chain);
