@@ -343,7 +343,7 @@ SELECT is((SELECT status
     FROM pg_temp.flags('{}', jsonb_build_object('if-none-match', :'etag'::text))), 200,
     'flags with other sequences are answered again');
 
--- A feature that is dropped, and one whose table is.
+-- A feature that is dropped, and tables that are not as they should be.
 SELECT drop_feature('hosts', true) \g /dev/null
 SELECT is(pg_temp.error('/hosts') ~ '^404 \| key hosts \| FLAG_NOT_FOUND', true,
     'a feature that was dropped is answered with FLAG_NOT_FOUND');
@@ -353,6 +353,11 @@ SELECT is(pg_temp.error('/beta'),
         '"instance_features" does not exist. Restore the names of the schema and the table.',
     'a missing table is not taken for a missing feature');
 ALTER TABLE instance_features.elsewhere RENAME TO feature;
+ALTER TABLE instance_features.setting DROP CONSTRAINT setting_pkey;
+SELECT is(pg_temp.error('/beta') ~ '^400 \| key beta \| GENERAL \| ', true,
+    'an altered table is not taken for a wrong context');
+ALTER TABLE instance_features.setting ADD CONSTRAINT setting_pkey
+    PRIMARY KEY (level, instance_id, scope_id, feature);
 
 -- A read-only transaction.
 SET LOCAL transaction_read_only = on;

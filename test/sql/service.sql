@@ -425,6 +425,10 @@ SELECT is(pg_temp.matched(0, '"\"0\""'), '200 1',
 SELECT is(pg_temp.matched(0, '"\"1\""'), '412 9 0',
     'a change of a user without events with if-match "1" is answered with 412');
 SELECT is(pg_temp.matched(3, '"\"3\""', 'GET'), '200 3', 'a read ignores if-match');
+SELECT is((SELECT string_agg(status::text, ' ') FROM reset_user_features('eve') reset,
+    unnest(ARRAY['*', format('"%s"', reset.sequence)]) tag, feature_service('DELETE',
+    '/v2/features/user/eve', NULL, jsonb_build_object('if-match', tag))), '412 200',
+    'a user that was reset has an entity tag, but no settings for if-match *');
 CREATE FUNCTION pg_temp.conditional(method text, path text, body jsonb, headers jsonb) RETURNS text
     LANGUAGE sql AS $$
     SELECT concat_ws(' | ', r.status, r.body->>'code', r.body->>'message',
