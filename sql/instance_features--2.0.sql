@@ -533,10 +533,11 @@ COMMENT ON TYPE @extschema@.feature_state IS
 
 CREATE TYPE @extschema@.feature_response AS (
     status integer,
-    body jsonb
+    body jsonb,
+    headers jsonb
 );
 COMMENT ON TYPE @extschema@.feature_response IS
-    'an HTTP status and a JSON body';
+    'an HTTP status, a JSON body (null if there is none), and headers by their names in lower case';
 
 CREATE TYPE @extschema@.feature_type AS ENUM (
     'boolean', 'string', 'integer', 'number', 'object', 'array'
@@ -1021,11 +1022,12 @@ COMMENT ON FUNCTION @extschema@.purge_feature_events(timestamptz) IS
 CREATE FUNCTION @extschema@.feature_service(
     method text,
     path text,
-    body jsonb DEFAULT NULL)
+    body jsonb DEFAULT NULL,
+    headers jsonb DEFAULT NULL)
 RETURNS @extschema@.feature_response
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.feature_service(text, text, jsonb) IS
+COMMENT ON FUNCTION @extschema@.feature_service(text, text, jsonb, jsonb) IS
     'handle one HTTP request of the feature service';
 
 --

@@ -24,6 +24,9 @@
 #define GRPC_INTERNAL			13
 #define GRPC_UNAVAILABLE		14
 
+/* The HTTP status of a failed precondition if the request has a condition. */
+#define HTTP_PRECONDITION_FAILED 412
+
 typedef struct SqlstateStatus
 {
 	int			sqlstate;
@@ -48,18 +51,22 @@ static const SqlstateStatus service_statuses[] =
 static const ServiceStatus internal_error = {HTTP_INTERNAL_ERROR, GRPC_INTERNAL};
 
 /*
- * Return the HTTP status and gRPC code of an error.
+ * Return the HTTP status and gRPC code of an error.  "conditional" says whether
+ * the request names what it expects of the scope that it changes.
  */
 ServiceStatus
-error_service_status(int sqlstate)
+error_service_status(int sqlstate, bool conditional)
 {
+	ServiceStatus status = internal_error;
+
 	for (int i = 0; i < lengthof(service_statuses); i++)
 	{
 		if (service_statuses[i].sqlstate == sqlstate)
-			return service_statuses[i].status;
+			status = service_statuses[i].status;
 	}
-
-	return internal_error;
+	if (conditional && status.grpc == GRPC_FAILED_PRECONDITION)
+		status.http = HTTP_PRECONDITION_FAILED;
+	return status;
 }
 
 /*

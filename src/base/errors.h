@@ -23,7 +23,7 @@ typedef struct ServiceStatus
 	int			grpc;
 } ServiceStatus;
 
-extern ServiceStatus error_service_status(int sqlstate);
+extern ServiceStatus error_service_status(int sqlstate, bool conditional);
 extern bool error_must_propagate(int sqlstate);
 
 extern char *error_clip_name(const char *name, int len);

@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * servicerequest.c
- *	  Parsing the method and the path of a service request.
+ *	  Parsing the method, the path and the headers of a service request.
  *
- * The rule: this file knows the service's paths; level_infos[] has their last
- * parts.
+ * The rule: this file knows the service's paths; level_infos[] has what they
+ * call the levels.  A path is split before it is decoded, so that an encoded
+ * slash is a part of an id.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,17 +17,39 @@
 #include "utils/builtins.h"
 
 #include "base/errors.h"
+#include "base/jsonbuild.h"
 #include "change/servicerequest.h"
 
 /* In bytes, including the query.  An encoded id takes up to 600 bytes. */
 #define MAX_PATH_LENGTH 8192
 
+#define OFREP_PREFIX "/ofrep/"
+#define OFREP_FLAGS "/ofrep/v1/evaluate/flags"
+
+/* The most segments that a path has, and one more. */
+#define MAX_SEGMENTS 6
+
 static const char *const method_names[] =
 {
 	[METHOD_GET] = "GET",
 	[METHOD_PUT] = "PUT",
-	[METHOD_DELETE] = "DELETE"
+	[METHOD_DELETE] = "DELETE",
+	[METHOD_POST] = "POST"
 };
+
+static const uint32 protocol_methods[] =
+{
+	[PROTOCOL_FEATURES] = 1 << METHOD_GET | 1 << METHOD_PUT | 1 << METHOD_DELETE,
+	[PROTOCOL_OFREP] = 1 << METHOD_POST
+};
+
+/* The segments of a path, decoded. */
+typedef struct Segments
+{
+	int			count;			/* at most MAX_SEGMENTS: then there may be
+								 * more */
+	char	   *names[MAX_SEGMENTS];
+} Segments;
 
 static int
 hex_digit(char c)
@@ -140,12 +163,123 @@ parse_query(const char *query, ServiceRequest *request)
 }
 
 /*
- * Return a list of the service's paths, from the lowest level up.
+ * Split a path into its segments and decode them.  A path that does not begin
+ * with "/" has none.
+ */
+static Segments
+split_path(const char *path, int len)
+{
+	Segments	segments = {0};
+	const char *end = path + len;
+
+	while (path < end && *path == '/' && segments.count < MAX_SEGMENTS)
+	{
+		const char *slash = memchr(path + 1, '/', end - path - 1);
+		const char *next = slash ? slash : end;
+
+		segments.names[segments.count++] = decode_percent(path + 1,
+														  next - path - 1, false);
+		path = next;
+	}
+	return segments;
+}
+
+/*
+ * Return whether a path begins with these segments.
+ */
+static bool
+begins_with(const Segments *segments, int count, const char *const *names)
+{
+	if (segments->count < count)
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(segments->names[i], names[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Find the scope of a path as in /v2beta/features/user/{id}: the resource of a
+ * level and, if requests for the level have an id, the id.  Returns false if
+ * there is no such path.
+ */
+static bool
+find_scope(const Segments *segments, ServiceRequest *request)
+{
+	static const char *const names[][2] = {
+		{"v2beta", "features"}, {"v2", "features"}
+	};
+
+	if ((!begins_with(segments, 2, names[0]) &&
+		 !begins_with(segments, 2, names[1])) || segments->count < 3)
+		return false;
+
+	for (int i = 0; i < NUM_LEVELS; i++)
+	{
+		const LevelInfo *info = &level_infos[i];
+
+		if (strcmp(segments->names[2], info->service_resource) != 0)
+			continue;
+		request->protocol = PROTOCOL_FEATURES;
+		request->level = i;
+		if (info->service_id_field == NULL)
+			return segments->count == 3;
+		request->id = segments->names[3];
+		return segments->count == 4 && request->id[0] != '\0';
+	}
+
+	return false;
+}
+
+/*
+ * Find the flag of a path as in /ofrep/v1/evaluate/flags/{key}; without a key,
+ * it is about all of them.  Returns false if there is no such path.
+ */
+static bool
+find_flag(const Segments *segments, ServiceRequest *request)
+{
+	static const char *const names[] = {"ofrep", "v1", "evaluate", "flags"};
+	const int	count = lengthof(names);
+
+	if (!begins_with(segments, count, names) || segments->count > count + 1)
+		return false;
+	request->protocol = PROTOCOL_OFREP;
+	request->key = segments->count > count ? segments->names[count] : NULL;
+	return true;
+}
+
+/*
+ * Guess the protocol of a path, and the key of the flag that it is about, for
+ * the answer to a request that cannot be parsed.
+ */
+static void
+guess_protocol(ServiceRequest *request)
+{
+	const char *const prefix = OFREP_FLAGS "/";
+	const char *path = request->path;
+
+	if (strncmp(path, OFREP_PREFIX, strlen(OFREP_PREFIX)) != 0)
+		return;
+	request->protocol = PROTOCOL_OFREP;
+	if (strncmp(path, prefix, strlen(prefix)) == 0)
+	{
+		path += strlen(prefix);
+		request->key = error_clip_name(path, strcspn(path, "?"));
+	}
+}
+
+/*
+ * Return a list of a protocol's paths, from the lowest level up.
  */
 static char *
-list_paths(void)
+list_paths(ServiceProtocol protocol)
 {
 	StringInfoData paths;
+
+	if (protocol == PROTOCOL_OFREP)
+		return OFREP_FLAGS " and " OFREP_FLAGS "/{key}";
 
 	initStringInfo(&paths);
 	for (int i = NUM_LEVELS - 1; i >= 0; i--)
@@ -157,70 +291,61 @@ list_paths(void)
 }
 
 /*
- * Parse what follows "features/" in a path: the resource of a level and, if
- * requests for the level have an id, one segment more.  Returns false if there
- * is no such path.
+ * Return the method of that name, if the protocol has it, or METHOD_OTHER.
  */
-static bool
-parse_resource(const char *resource, int len, ServiceRequest *request)
+static ServiceMethod
+find_method(const char *name, ServiceProtocol protocol)
 {
-	const char *slash = memchr(resource, '/', len);
-	int			name_len = slash ? slash - resource : len;
-	char	   *name = decode_percent(resource, name_len, false);
-
-	for (int i = 0; i < NUM_LEVELS; i++)
+	for (int i = 0; i < lengthof(method_names); i++)
 	{
-		const LevelInfo *info = &level_infos[i];
-
-		if (strcmp(name, info->service_resource) != 0)
-			continue;
-		request->level = i;
-		if (slash == NULL || info->service_id_field == NULL)
-			return slash == NULL && info->service_id_field == NULL;
-
-		len -= name_len + 1;
-		if (len == 0 || memchr(slash + 1, '/', len) != NULL)
-			return false;
-		request->id = decode_percent(slash + 1, len, false);
-		return true;
+		if (strcmp(name, method_names[i]) == 0 &&
+			(protocol_methods[protocol] & 1 << i) != 0)
+			return i;
 	}
 
-	return false;
+	return METHOD_OTHER;
+}
+
+static void
+check_headers(const Jsonb *headers)
+{
+	JsonbValue	value;
+
+	if (headers == NULL || JB_ROOT_IS_OBJECT(headers))
+		return;
+	json_root_value(headers, &value);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("headers must be a JSON object"),
+			 errdetail("They are %s.", json_type_name(&value))));
 }
 
 /*
- * Parse a method and a path.  Raises no_data_found for an unknown path, and
- * invalid_parameter_value for an invalid one.  An unknown method is
- * METHOD_OTHER.
+ * Parse the method and the path of a request.  Raises no_data_found for an
+ * unknown path, and invalid_parameter_value for an invalid one.  In the case of
+ * an error, request->protocol and request->key are what the path looks like.
+ *
+ * The query of PROTOCOL_OFREP is ignored: its clients may add parameters of
+ * their own.
  */
-ServiceRequest
-servicerequest_parse(const char *method, const char *path)
+void
+servicerequest_parse(ServiceRequest *request)
 {
-	static const char *const prefixes[] = {
-		"/v2beta/features/", "/v2/features/"
-	};
-	ServiceRequest request = {.method = METHOD_OTHER};
+	const char *path = request->path;
 	Size		len = strlen(path);
-	int			path_len;
-	bool		found = false;
+	int			path_len = strcspn(path, "?");
+	Segments	segments;
 
+	guess_protocol(request);
 	if (len > MAX_PATH_LENGTH)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("path is too long"),
 				 errdetail("It has %zu bytes, and at most %d are allowed.",
 						   len, MAX_PATH_LENGTH)));
-	path_len = strcspn(path, "?");
 
-	for (int i = 0; i < lengthof(prefixes) && !found; i++)
-	{
-		int			prefix_len = strlen(prefixes[i]);
-
-		if (strncmp(path, prefixes[i], prefix_len) == 0)
-			found = parse_resource(path + prefix_len, path_len - prefix_len,
-								   &request);
-	}
-	if (!found)
+	segments = split_path(path, path_len);
+	if (!find_scope(&segments, request) && !find_flag(&segments, request))
 	{
 		char	   *decoded = decode_percent(path, path_len, false);
 
@@ -228,25 +353,75 @@ servicerequest_parse(const char *method, const char *path)
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("path \"%s\" does not exist",
 						error_clip_name(decoded, strlen(decoded))),
-				 errhint("The paths are %s.", list_paths())));
+				 errhint("The paths are %s.", list_paths(request->protocol))));
 	}
 
-	for (int i = 0; i < lengthof(method_names); i++)
-	{
-		if (strcmp(method, method_names[i]) == 0)
-			request.method = i;
-	}
-	if (request.method != METHOD_OTHER && path[path_len] == '?')
-		parse_query(path + path_len + 1, &request);
-
-	return request;
+	request->method = find_method(request->method_name, request->protocol);
+	if (request->method != METHOD_OTHER &&
+		request->protocol == PROTOCOL_FEATURES && path[path_len] == '?')
+		parse_query(path + path_len + 1, request);
+	check_headers(request->headers);
 }
 
 /*
- * Return the name of a method other than METHOD_OTHER.
+ * Return the value of a header, or NULL if it is absent or null.  Raises
+ * invalid_parameter_value if it is no string, or its name is not in lower case:
+ * ignoring such a header could mean to ignore a condition.
+ */
+char *
+servicerequest_header(const ServiceRequest *request, const char *name)
+{
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	char	   *value = NULL;
+
+	if (request->headers == NULL)
+		return NULL;
+
+	it = JsonbIteratorInit(unconstify(JsonbContainer *, &request->headers->root));
+	while ((token = JsonbIteratorNext(&it, &key, true)) != WJB_DONE)
+	{
+		JsonbValue	member;
+
+		CHECK_FOR_INTERRUPTS();
+		if (token != WJB_KEY)
+			continue;
+		(void) JsonbIteratorNext(&it, &member, true);
+		if (key.val.string.len != strlen(name) ||
+			pg_strncasecmp(key.val.string.val, name, key.val.string.len) != 0)
+			continue;
+		if (memcmp(key.val.string.val, name, key.val.string.len) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("header \"%s\" is not in lower case",
+							pnstrdup(key.val.string.val, key.val.string.len)),
+					 errhint("Use \"%s\".", name)));
+		if (member.type == jbvString)
+			value = pnstrdup(member.val.string.val, member.val.string.len);
+		else if (member.type != jbvNull)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("header \"%s\" must be a string", name),
+					 errdetail("It is %s.", json_type_name(&member))));
+	}
+	return value;
+}
+
+/*
+ * Return the methods of a protocol's paths: "GET, PUT, DELETE".
  */
 const char *
-servicerequest_method_name(ServiceMethod method)
+servicerequest_allowed_methods(ServiceProtocol protocol)
 {
-	return method_names[method];
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(method_names); i++)
+	{
+		if (find_method(method_names[i], protocol) != METHOD_OTHER)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+							 method_names[i]);
+	}
+	return names.data;
 }

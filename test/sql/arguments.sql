@@ -59,7 +59,8 @@ INSERT INTO sample VALUES
     (NULL, 'before', $$'infinity'$$),
     (NULL, 'method', $$'GET'$$),
     (NULL, 'path', $$'/v2beta/features/system'$$),
-    (NULL, 'body', 'NULL');
+    (NULL, 'body', 'NULL'),
+    (NULL, 'headers', 'NULL');
 CREATE TEMP VIEW argument AS
 SELECT p.proname AS function, a.name AS argument, a.n,
     pg_get_function_arg_default(p.oid, a.n::integer) AS default_value, s.value

@@ -217,7 +217,10 @@ INSERT INTO command (text) VALUES
     ($$SELECT poisoned.revert_instance_features(1, 'a')$$),
     ($$SELECT poisoned.apply_features(
         '{"system": {}, "instances": {"a": {}, "z": {"amount": 4}}}')$$),
-    ($$SELECT poisoned.feature_service('PUT', '/v2/features/instance', '{"userSchema": true}')$$),
+    ($$SELECT poisoned.feature_service('PUT', '/v2/features/instance', '{"userSchema": true}',
+        '{"if-match": "*"}')$$),
+    ($$SELECT poisoned.feature_service('POST', '/ofrep/v1/evaluate/flags')$$),
+    ($$SELECT poisoned.feature_service('POST', '/ofrep/v1/evaluate/flags/user_schema')$$),
     ($$SELECT poisoned.reset_instance_features('b')$$),
     ($$SELECT poisoned.reset_system_features()$$),
     ($$SELECT poisoned.define_feature('mode', '"x"', 'y', 'm', 'string', '["x", "y"]')$$),

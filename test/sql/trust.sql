@@ -368,6 +368,7 @@ INSERT INTO allowed (command) VALUES
     ($$SELECT set_feature_context('default')$$),
     ($$SELECT purge_feature_events(now())$$),
     ($$SELECT 1 / (status = 200)::int FROM feature_service('GET', '/v2/features/system')$$),
+    ($$SELECT 1 / (status = 200)::int FROM feature_service('POST', '/ofrep/v1/evaluate/flags')$$),
     ($$SELECT check_instance_features()$$),
     ($$SELECT instance_features_stats()$$),
     ($$SELECT instance_features_version()$$),

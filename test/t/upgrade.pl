@@ -130,14 +130,6 @@ for my $function (@functions)
 	{
 		like($answer, qr/^0\|0\|/, "$name() tells of an empty cache under 1.2's objects");
 	}
-	elsif ($name eq 'feature_service')
-	{
-		like(
-			$answer,
-			qr/^400\|.*"55000".*export_features\(\)
-				.*DROP\ EXTENSION,\ CREATE\ EXTENSION.*apply_features\(\)/x,
-			"$name() answers that it refuses 1.2's objects");
-	}
 	else
 	{
 		refuses_version_1($answer, "$name() refuses 1.2's objects with a hint");
