@@ -32,9 +32,10 @@ static int
 compare_json_names(const void *a, const void *b, void *arg)
 {
 	const FeatureDefinition *array = arg;
+	int			cmp = strcmp(array[*(const int *) a].json_name,
+							 array[*(const int *) b].json_name);
 
-	return strcmp(array[*(const int *) a].json_name,
-				  array[*(const int *) b].json_name);
+	return cmp != 0 ? cmp : *(const int *) a - *(const int *) b;
 }
 
 static void
