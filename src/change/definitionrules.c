@@ -268,6 +268,10 @@ allows_all_of(const Jsonb *old, const Jsonb *new)
 {
 	if (new == NULL)
 		return true;
+	if (old != NULL &&
+		compareJsonbContainers(unconstify(JsonbContainer *, &old->root),
+							   unconstify(JsonbContainer *, &new->root)) == 0)
+		return true;
 	return old != NULL && JB_ROOT_IS_ARRAY(old) && !JB_ROOT_IS_SCALAR(old) &&
 		elements_violation(&old->root, new) == NULL;
 }
