@@ -9,7 +9,8 @@
  * Settings of removed features are left out, and levels without any scope.
  *
  * Each table is scanned once for each level, in the order of the primary key,
- * so the time is linear in the number of rows.
+ * so the time is linear in the number of rows.  An object is added to the one
+ * that it is in when it is complete.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,82 +31,76 @@
 typedef struct Export
 {
 	Snapshot	snapshot;
-	MemoryContext cxt;			/* has what the builder points to */
-	JsonbBuilder builder;
+	MemoryContext cxt;			/* has all parts of the document */
 	DefinitionSet definitions;
 	bool		is_system_owner;
-	bool		has_default;	/* the implicit instance has a row */
 	List	   *instances;		/* ScopeName, in the order of their ids */
+	bool		has_default;	/* the implicit instance has a row */
+
+	/* Objects that are being built. */
+	JsonFields	document;
+	JsonFields	level;
+	JsonFields	instance;		/* on levels below instances */
+	JsonFields	scope;
+
 	int			next;			/* in "instances": the one whose settings, or
 								 * scopes below, come next */
-
-	/* Of the scopes of a level below instances. */
-	bool		level_is_open;	/* its object is open */
-	const ScopeName *instance;	/* whose object is open, or NULL */
-	const ScopeName *scope;		/* whose settings come, or NULL */
-	bool		scope_is_open;	/* its object is open */
+	const ScopeName *current;	/* the scope below an instance whose settings
+								 * come, or NULL */
+	bool		is_stored;		/* it has a row */
 } Export;
 
-static void
-begin_field(Export *export, const char *name)
-{
-	json_push_string(&export->builder, WJB_KEY, name);
-	push_jsonb(&export->builder, WJB_BEGIN_OBJECT, NULL);
-}
-
-static void
-end_field(Export *export)
-{
-	push_jsonb(&export->builder, WJB_END_OBJECT, NULL);
-}
-
 /*
- * Return the definition of a setting's feature, or NULL if settings of the
- * feature are not exported.
+ * Add a setting to the object of its scope, unless its feature is removed.
  */
-static const FeatureDefinition *
-exported_definition(const Export *export, const SettingRow *setting)
+static void
+add_setting(Export *export, const SettingRow *setting)
 {
 	int			feature = definitionset_find(&export->definitions,
 											 setting->feature,
 											 strlen(setting->feature));
-
-	return feature < 0 || export->definitions.array[feature].removed ? NULL :
-		&export->definitions.array[feature];
-}
-
-static void
-push_setting(Export *export, const FeatureDefinition *definition,
-			 const SettingRow *setting)
-{
+	const FeatureDefinition *definition;
 	JsonbValue	value;
 
-	json_push_string(&export->builder, WJB_KEY, definition->json_name);
+	if (feature < 0)
+		return;
+	definition = &export->definitions.array[feature];
+	if (definition->removed)
+		return;
 	json_root_value(json_copy(setting->value), &value);
-	push_jsonb(&export->builder, WJB_VALUE, &value);
+	value = json_unpack(&value);
+	json_add_field(&export->scope, definition->json_name, &value);
+}
+
+/*
+ * End the object "fields", and add it to that which it is in.
+ */
+static void
+add_object(JsonFields *outer, const char *name, JsonFields *fields)
+{
+	JsonbValue	object = json_take_fields(fields);
+
+	json_add_field(outer, name, &object);
 }
 
 static void
 export_definitions(Export *export, const List *rows)
 {
-	bool		is_open = false;
 	ListCell   *lc;
 
 	foreach(lc, rows)
 	{
 		const FeatureRow *row = lfirst(lc);
+		JsonbBuilder builder = {0};
 
 		CHECK_FOR_INTERRUPTS();
 		if (builtin_is_key(row->key))
 			continue;
-		if (!is_open)
-			begin_field(export, DEFINITIONS_FIELD);
-		is_open = true;
-		json_push_string(&export->builder, WJB_KEY, row->key);
-		definitionjson_push(&export->builder, row, NULL);
+		definitionjson_push(&builder, row, NULL);
+		json_add_field(&export->level, row->key, builder.result);
 	}
-	if (is_open)
-		end_field(export);
+	if (export->level.count > 0)
+		add_object(&export->document, DEFINITIONS_FIELD, &export->level);
 }
 
 static void
@@ -115,18 +110,13 @@ export_system(Export *export)
 	ListCell   *lc;
 
 	(void) tableread_scope(export->snapshot, &scopename_system, &row, NULL);
-	if (!export->is_system_owner && !permission_is_owner(&scopename_system, &row))
+	if (!export->is_system_owner &&
+		!permission_is_owner(&scopename_system, &row))
 		return;
-	begin_field(export, level_infos[LEVEL_SYSTEM].document_field);
 	foreach(lc, tableread_settings(export->snapshot, &scopename_system))
-	{
-		const SettingRow *setting = lfirst(lc);
-		const FeatureDefinition *definition = exported_definition(export, setting);
-
-		if (definition != NULL)
-			push_setting(export, definition, setting);
-	}
-	end_field(export);
+		add_setting(export, lfirst(lc));
+	add_object(&export->document, level_infos[LEVEL_SYSTEM].document_field,
+			   &export->scope);
 }
 
 static void
@@ -178,27 +168,14 @@ next_instance(Export *export)
 }
 
 /*
- * Begin the object of the next instance, if there is one.
- */
-static void
-begin_instance(Export *export)
-{
-	const ScopeName *instance = next_instance(export);
-
-	if (instance != NULL)
-		begin_field(export, instance->id);
-}
-
-/*
- * End the object of the current instance, and begin that of the next one.
+ * End the object of the next instance, and go to the one after it.
  */
 static void
 pass_instance(Export *export)
 {
 	CHECK_FOR_INTERRUPTS();
-	end_field(export);
+	add_object(&export->level, next_instance(export)->id, &export->scope);
 	export->next++;
-	begin_instance(export);
 }
 
 static void
@@ -206,7 +183,6 @@ take_instance_setting(const ScopeName *name, const SettingRow *setting,
 					  void *arg)
 {
 	Export	   *export = arg;
-	const FeatureDefinition *definition = exported_definition(export, setting);
 	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
 	const ScopeName *instance;
 	int			cmp = 1;
@@ -214,58 +190,45 @@ take_instance_setting(const ScopeName *name, const SettingRow *setting,
 	while ((instance = next_instance(export)) != NULL &&
 		   (cmp = scopename_compare(instance, name)) < 0)
 		pass_instance(export);
-	if (instance != NULL && cmp == 0 && definition != NULL)
-		push_setting(export, definition, setting);
+	if (instance != NULL && cmp == 0)
+		add_setting(export, setting);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
 static void
 export_instances(Export *export)
 {
-	begin_field(export, level_infos[LEVEL_INSTANCE].document_field);
-	begin_instance(export);
 	tableread_foreach_scope_setting(export->snapshot, LEVEL_INSTANCE, "", 0,
 									take_instance_setting, export);
 	while (next_instance(export) != NULL)
 		pass_instance(export);
-	end_field(export);
-}
-
-static void
-end_scope(Export *export)
-{
-	if (export->scope_is_open)
-		end_field(export);
-	export->scope_is_open = false;
-}
-
-static void
-end_scopes_of_instance(Export *export)
-{
-	end_scope(export);
-	if (export->instance != NULL)
-		end_field(export);
-	export->instance = NULL;
+	add_object(&export->document, level_infos[LEVEL_INSTANCE].document_field,
+			   &export->level);
 }
 
 /*
- * Begin the object of the current scope, which is below "instance", and those
- * that it is in.
+ * End the object of the current scope below an instance, which is left out if
+ * it is empty.
  */
 static void
-begin_scope(Export *export, const ScopeName *instance)
+pass_scope(Export *export)
 {
-	if (!export->level_is_open)
-		begin_field(export, level_infos[export->scope->level].document_field);
-	export->level_is_open = true;
-	if (export->instance != instance)
-	{
-		end_scopes_of_instance(export);
-		begin_field(export, instance->id);
-		export->instance = instance;
-	}
-	begin_field(export, export->scope->id);
-	export->scope_is_open = true;
+	if (export->scope.count > 0)
+		add_object(&export->instance, export->current->id, &export->scope);
+	export->current = NULL;
+}
+
+/*
+ * The same for the scopes below the next instance, which have all come.
+ */
+static void
+pass_scopes_of_instance(Export *export)
+{
+	pass_scope(export);
+	if (export->instance.count > 0)
+		add_object(&export->level, next_instance(export)->id,
+				   &export->instance);
+	export->next++;
 }
 
 static void
@@ -273,31 +236,31 @@ take_setting_below(const ScopeName *name, const SettingRow *setting,
 				   void *arg)
 {
 	Export	   *export = arg;
-	const FeatureDefinition *definition = exported_definition(export, setting);
+	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
 	ScopeName	owner = scopename_owner(name);
 	const ScopeName *instance;
 	int			cmp = 1;
-	MemoryContext caller_cxt;
 
 	while ((instance = next_instance(export)) != NULL &&
 		   (cmp = scopename_compare(instance, &owner)) < 0)
-		export->next++;
-	if (instance == NULL || cmp != 0 || definition == NULL)
-		return;
-
-	caller_cxt = MemoryContextSwitchTo(export->cxt);
-	if (export->scope == NULL || scopename_compare(export->scope, name) != 0)
+		pass_scopes_of_instance(export);
+	if (instance != NULL && cmp == 0)
 	{
-		ScopeRow	row;
+		if (export->current == NULL ||
+			scopename_compare(export->current, name) != 0)
+		{
+			ScopeRow	row;
+
+			pass_scope(export);
+			export->current = scopename_copy(name);
+			export->is_stored = tableread_scope(export->snapshot, name, &row,
+												NULL);
+		}
 
 		/* Settings without the scope's row are not in force. */
-		end_scope(export);
-		export->scope = scopename_copy(name);
-		if (tableread_scope(export->snapshot, name, &row, NULL))
-			begin_scope(export, instance);
+		if (export->is_stored)
+			add_setting(export, setting);
 	}
-	if (export->scope_is_open)
-		push_setting(export, definition, setting);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
@@ -308,13 +271,13 @@ static void
 export_scopes_below(Export *export, FeatureLevel level)
 {
 	export->next = 0;
-	export->scope = NULL;
-	export->level_is_open = false;
 	tableread_foreach_scope_setting(export->snapshot, level, NULL, 0,
 									take_setting_below, export);
-	end_scopes_of_instance(export);
-	if (export->level_is_open)
-		end_field(export);
+	if (next_instance(export) != NULL)
+		pass_scopes_of_instance(export);
+	if (export->level.count > 0)
+		add_object(&export->document, level_infos[level].document_field,
+				   &export->level);
 }
 
 /*
@@ -329,11 +292,11 @@ documentexport(bool users)
 		.is_system_owner = permission_is_system_owner()
 	};
 	List	   *rows;
+	JsonbValue	document;
 
 	export.snapshot = scan_begin();
 	rows = definitionread_described(export.snapshot);
 	export.definitions = definitionset_make(rows);
-	push_jsonb(&export.builder, WJB_BEGIN_OBJECT, NULL);
 	export_definitions(&export, rows);
 	export_system(&export);
 	find_instances(&export);
@@ -344,7 +307,7 @@ documentexport(bool users)
 			(users || !level_infos[level].is_personal))
 			export_scopes_below(&export, level);
 	}
-	push_jsonb(&export.builder, WJB_END_OBJECT, NULL);
 	scan_end(export.snapshot);
-	return JsonbValueToJsonb(export.builder.result);
+	document = json_take_fields(&export.document);
+	return JsonbValueToJsonb(&document);
 }
