@@ -856,12 +856,13 @@ COMMENT ON FUNCTION @extschema@.drop_feature(text, boolean) IS
 --
 CREATE FUNCTION @extschema@.create_instance(
     instance_id text,
-    owner regrole DEFAULT NULL)
+    owner regrole DEFAULT NULL,
+    features jsonb DEFAULT NULL)
 RETURNS @extschema@.feature_details
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.create_instance(text, regrole) IS
-    'create an instance, owned by the given role or the current role';
+COMMENT ON FUNCTION @extschema@.create_instance(text, regrole, jsonb) IS
+    'create an instance, owned by the given role or the current role, with these features set';
 
 CREATE FUNCTION @extschema@.drop_instance(
     instance_id text)
@@ -889,7 +890,7 @@ COMMENT ON FUNCTION @extschema@.alter_instance_owner(regrole, text) IS
     'give an instance to another role';
 
 --
--- Documents: the settings of many scopes
+-- Documents: definitions, and the settings of many scopes
 --
 CREATE FUNCTION @extschema@.apply_features(
     document jsonb,
@@ -905,14 +906,15 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.apply_features(jsonb, boolean) IS
-    'replace the settings of all scopes in a document {"system": {...}, "instances": {"id": {...}}}; returns the changes';
+    'define the features in a document, and replace the settings of all scopes in it: {"features": {"key": {...}}, "system": {...}, "instances": {"id": {...}}, "organizations": {"instance": {"id": {...}}}, "users": {"instance": {"id": {...}}}}; returns the changes';
 
-CREATE FUNCTION @extschema@.export_features()
+CREATE FUNCTION @extschema@.export_features(
+    users boolean DEFAULT false)
 RETURNS jsonb
 AS 'MODULE_PATHNAME'
 LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION @extschema@.export_features() IS
-    'the settings of all scopes that the current role may change, as a document for apply_features()';
+COMMENT ON FUNCTION @extschema@.export_features(boolean) IS
+    'all definitions, and the settings of the scopes that the current role may change (of users only if asked for), as a document for apply_features()';
 
 --
 -- History

@@ -93,7 +93,7 @@ define_feature(PG_FUNCTION_ARGS)
 	row.value_type = enum_argument(fcinfo, 4);
 	row.allowed_values = argument_jsonb(fcinfo, 5);
 	row.levels = levels_argument(fcinfo, 6);
-	row.stage = "experimental";
+	row.stage = STAGE_EXPERIMENTAL;
 	definition_complete(&row);
 	definition_create(&row);
 	PG_RETURN_VOID();

@@ -222,7 +222,9 @@ plan_revert(const ScopeName *name, const ScopeTuple *scope, List *settings,
 			requested = lappend(requested, featurejson_make_change(setting->feature,
 																   setting->value));
 	}
-	return change_find_differences(settings, featurejson_unset_others(requested, settings));
+	return change_find_differences(settings,
+								   featurejson_unset_others(definitions_loaded(),
+															requested, settings));
 }
 
 /*

@@ -12,6 +12,7 @@
 
 #include "api/level.h"
 #include "change/argument.h"
+#include "change/featurejson.h"
 #include "change/scopes.h"
 
 /*
@@ -41,22 +42,42 @@ require_id(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
 }
 
 /*
- * create_*(id, owner)
+ * Decide which settings a scope is created with, given its features as a JSON
+ * object.
+ */
+static List *
+plan_features(const ScopeName *name, const ScopeTuple *scope, List *settings,
+			  void *arg)
+{
+	cache_refresh_definitions();
+	return change_find_differences(settings,
+								   featurejson_parse(definitions_loaded(), arg,
+													 name->level));
+}
+
+/*
+ * create_*(id, owner, features)
  */
 static Datum
 create_scope(FunctionCallInfo fcinfo, FeatureLevel level)
 {
 	ScopeName	name;
 	ScopeRow	nobody = {0};
+	Jsonb	   *features;
 	FeatureDetails details;
 
-	result_check_argument_count(fcinfo, 2);
+	result_check_argument_count(fcinfo, 3);
 	require_id(fcinfo, 0, level);
 	name = argument_scope(fcinfo, 0, level);
+	features = argument_jsonb(fcinfo, 2);
 
+	/* Report a bad request before anything else. */
+	if (features != NULL)
+		(void) plan_features(&name, NULL, NIL, features);
 	permission_check(&name, &nobody, PERMISSION_SYSTEM_WRITE);
 	if (!scope_create(&name,
 					  PG_ARGISNULL(1) ? GetUserId() : role_argument(fcinfo, 1),
+					  features != NULL ? plan_features : NULL, features,
 					  &details))
 		report_scope_exists(&name);
 	return result_details(fcinfo, &details);

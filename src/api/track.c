@@ -110,8 +110,9 @@ notify_scope_row(Relation rel, HeapTuple old, HeapTuple new)
 		if (old == NULL && row.sequence == 0 && !row.dropped &&
 			scopename_is_implicit(&name))
 			return;
-		if (renamed || (old == NULL ? row.sequence == 0 :
-						row.dropped != old_row.dropped))
+		if (renamed ||
+			(old == NULL ? row.sequence == 0 || !scopename_is_implicit(&name) :
+			 row.dropped != old_row.dropped))
 			notify_existence(&name, row.dropped ? old_row.sequence :
 							 row.sequence, row.change_date, false);
 		else if (old == NULL || row.sequence != old_row.sequence ||

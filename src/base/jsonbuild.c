@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "base/errors.h"
 #include "base/jsonbuild.h"
@@ -129,6 +130,95 @@ json_describe_value(const JsonbValue *value)
 	Jsonb	   *scalar;
 
 	return json_describe(json_container(value, &scalar));
+}
+
+/*
+ * Add a field to an object.  The name is not copied, and neither is what the
+ * value points to, which must not be of type jbvBinary.
+ */
+void
+json_add_field(JsonFields *fields, const char *name, const JsonbValue *value)
+{
+	JsonbPair  *pair;
+
+	if (fields->count == fields->capacity)
+	{
+		fields->capacity = Max(fields->capacity * 2, 8);
+		fields->pairs = fields->pairs == NULL ?
+			palloc(fields->capacity * sizeof(JsonbPair)) :
+			repalloc_huge(fields->pairs, fields->capacity * sizeof(JsonbPair));
+	}
+	pair = &fields->pairs[fields->count++];
+	pair->key.type = jbvString;
+	pair->key.val.string.val = unconstify(char *, name);
+	pair->key.val.string.len = strlen(name);
+	pair->value = *value;
+	pair->order = fields->count;
+}
+
+/* Compare fields as an object has them: by the length of the name first. */
+static int
+compare_fields(const void *a, const void *b)
+{
+	const JsonbValue *left = &((const JsonbPair *) a)->key;
+	const JsonbValue *right = &((const JsonbPair *) b)->key;
+
+	CHECK_FOR_INTERRUPTS();
+	if (left->val.string.len != right->val.string.len)
+		return left->val.string.len > right->val.string.len ? 1 : -1;
+	return memcmp(left->val.string.val, right->val.string.val,
+				  left->val.string.len);
+}
+
+/*
+ * Return an object with these fields, and begin a new one.  Of fields with the
+ * same name, one remains.
+ */
+JsonbValue
+json_take_fields(JsonFields *fields)
+{
+	JsonbValue	object;
+	JsonbPair  *pairs = NULL;
+	int			count = 0;
+
+	if (fields->count > 0)
+	{
+		qsort(fields->pairs, fields->count, sizeof(JsonbPair), compare_fields);
+		pairs = MemoryContextAllocHuge(CurrentMemoryContext,
+									   fields->count * sizeof(JsonbPair));
+	}
+	for (Size i = 0; i < fields->count; i++)
+	{
+		if (count == 0 ||
+			compare_fields(&pairs[count - 1], &fields->pairs[i]) != 0)
+			pairs[count++] = fields->pairs[i];
+	}
+	fields->count = 0;
+
+	object.type = jbvObject;
+	object.val.object.nPairs = count;
+	object.val.object.pairs = pairs;
+	return object;
+}
+
+/*
+ * Return a value as it can be a part of an object that is being built.
+ */
+JsonbValue
+json_unpack(const JsonbValue *value)
+{
+	JsonbBuilder builder = {0};
+	JsonbIterator *it;
+	JsonbIteratorToken token;
+	JsonbValue	part;
+
+	if (value->type != jbvBinary)
+		return *value;
+	it = JsonbIteratorInit(value->val.binary.data);
+	while ((token = JsonbIteratorNext(&it, &part, false)) != WJB_DONE)
+		push_jsonb(&builder, token,
+				   token < WJB_BEGIN_ARRAY ? &part : NULL);
+	return *builder.result;
 }
 
 /*

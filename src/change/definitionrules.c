@@ -10,12 +10,15 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "base/errors.h"
 #include "base/jsonbuild.h"
 #include "change/definitionrules.h"
 #include "change/featurejson.h"
+#include "model/elements.h"
 #include "model/value.h"
 #include "table/definitionread.h"
 #include "table/tableread.h"
@@ -141,6 +144,184 @@ definition_check_values(const FeatureRow *row)
 					DEFAULT_VALUE, row->key);
 }
 
+/* Existing settings that the new definition would no longer allow. */
+typedef struct ViolationSearch
+{
+	const FeatureRow *row;
+	LevelSet	levels;			/* search only settings on these levels, */
+	bool		values;			/* for their values or else for any */
+	ScopeFilter is_exempt;		/* skip the settings of these scopes, */
+	void	   *arg;			/* or NULL */
+	MemoryContext check_cxt;	/* reset after each setting */
+	int64		count;
+	char	   *example;		/* the violation of the first one */
+	char	   *scope;			/* the scope of that one */
+} ViolationSearch;
+
+static void
+search_violation(const ScopeName *name, const Jsonb *jsonb, void *arg)
+{
+	ViolationSearch *search = arg;
+	JsonbValue	value;
+	const char *violation;
+	MemoryContext caller_cxt;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!level_is_in(name->level, search->levels) ||
+		(search->is_exempt != NULL && search->is_exempt(name, search->arg)))
+		return;
+	caller_cxt = MemoryContextSwitchTo(search->check_cxt);
+	json_root_value(jsonb, &value);
+	violation = !search->values ? "" :
+		value_violation(&value, value_type(search->row->value_type),
+						search->row->allowed_values);
+	MemoryContextSwitchTo(caller_cxt);
+	if (violation != NULL && search->count++ == 0)
+	{
+		search->example = pstrdup(violation);
+		search->scope = scopename_describe(name);
+	}
+	MemoryContextReset(search->check_cxt);
+}
+
+static void
+search_settings(ViolationSearch *search)
+{
+	Snapshot	snapshot = scan_begin();
+
+	search->check_cxt = AllocSetContextCreate(CurrentMemoryContext,
+											  "instance_features check",
+											  ALLOCSET_DEFAULT_SIZES);
+	tableread_foreach_setting(snapshot, search->row->key, search_violation,
+							  search);
+	scan_end(snapshot);
+	MemoryContextDelete(search->check_cxt);
+}
+
+/*
+ * Raise object_not_in_prerequisite_state if a scope has set the feature to a
+ * value that the new definition does not allow.
+ */
+static void
+check_existing_values(ViolationSearch search)
+{
+	search.levels = ~(LevelSet) 0;
+	search.values = true;
+	search_settings(&search);
+	if (search.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_plural("%lld setting of feature \"%s\" is not among the allowed values",
+							   "%lld settings of feature \"%s\" are not among the allowed values",
+							   search.count,
+							   (long long) search.count, search.row->key),
+				 errdetail("One is of %s: %s", search.scope, search.example)));
+}
+
+/*
+ * The same if a scope sets the feature on one of these levels.
+ */
+static void
+check_existing_levels(ViolationSearch search, LevelSet levels)
+{
+	search.levels = levels;
+	search_settings(&search);
+	if (search.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_plural("%lld setting of feature \"%s\" is on another level",
+							   "%lld settings of feature \"%s\" are on other levels",
+							   search.count,
+							   (long long) search.count, search.row->key),
+				 errdetail("One is of %s.", search.scope),
+				 errhint("Unset the feature there first.")));
+}
+
+/*
+ * Raise object_not_in_prerequisite_state if settings exist that a definition,
+ * which has become narrower, does not allow.  Scopes for which "is_exempt" (or
+ * NULL) returns true may have any settings.
+ */
+void
+definition_check_settings(const FeatureRow *row,
+						  const DefinitionNarrowing *narrowing,
+						  ScopeFilter is_exempt, void *arg)
+{
+	ViolationSearch search = {
+		.row = row,
+		.is_exempt = is_exempt,
+		.arg = arg
+	};
+
+	if (narrowing->values)
+		check_existing_values(search);
+	if (narrowing->levels != 0)
+		check_existing_levels(search, narrowing->levels);
+}
+
+/*
+ * Return whether every value that "old" allows is also allowed by "new".
+ * Either may be NULL, for all values.
+ */
+static bool
+allows_all_of(const Jsonb *old, const Jsonb *new)
+{
+	if (new == NULL)
+		return true;
+	if (old != NULL &&
+		compareJsonbContainers(unconstify(JsonbContainer *, &old->root),
+							   unconstify(JsonbContainer *, &new->root)) == 0)
+		return true;
+	return old != NULL && JB_ROOT_IS_ARRAY(old) && !JB_ROOT_IS_SCALAR(old) &&
+		elements_violation(&old->root, new) == NULL;
+}
+
+/*
+ * Return in which ways an altered definition is narrower than before.
+ */
+DefinitionNarrowing
+definition_narrowing(const FeatureRow *old, const FeatureRow *new)
+{
+	DefinitionNarrowing narrowing;
+
+	narrowing.levels = old->levels & ~new->levels;
+	narrowing.values = !allows_all_of(old->allowed_values,
+									  new->allowed_values);
+	narrowing.removes = strcmp(new->stage, STAGE_REMOVED) == 0 &&
+		strcmp(old->stage, STAGE_REMOVED) != 0;
+	narrowing.any = narrowing.levels != 0 || narrowing.values ||
+		narrowing.removes;
+	return narrowing;
+}
+
+/*
+ * Report an attempt to change a built-in feature.
+ */
+void
+definition_report_builtin(const char *key)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("feature \"%s\" is built in", key),
+			 errdetail("Built-in features can be neither altered nor dropped.")));
+}
+
+/*
+ * Report that a name of a new feature is a name of another one.  "what" is the
+ * kind of that name.
+ */
+void
+definition_report_name_in_use(const char *name, const char *key,
+							  const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("name \"%s\" is already used by feature \"%s\"",
+					name, key),
+			 errdetail("Keys and JSON names are unique together."),
+			 errhint("Give the feature another %s.", what)));
+}
+
 /*
  * Raise duplicate_object if the key or JSON name of a new feature is already a
  * key or JSON name, because requests may use either.  This searches the table,
@@ -162,13 +343,8 @@ definition_check_names(const FeatureRow *row)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_OBJECT),
 					 errmsg("feature \"%s\" already exists", row->key)));
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("name \"%s\" is already used by feature \"%s\"",
-						names[i], key),
-				 errdetail("Keys and JSON names are unique together."),
-				 errhint("Give the feature another %s.",
-						 i == 0 ? "key" : "JSON name")));
+		definition_report_name_in_use(names[i], key,
+									  i == 0 ? "key" : "JSON name");
 	}
 	scan_end(snapshot);
 }

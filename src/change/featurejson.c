@@ -58,39 +58,33 @@ compare_keys(const ListCell *a, const ListCell *b)
 /*
  * Extend a list of changes so that it also unsets every setting of a scope
  * that it does not mention, except those of removed and undefined features.
- * The list is modified, and sorted by key.
+ * Both lists are ordered by key.  The list of changes is modified, and stays
+ * ordered.
  */
 List *
-featurejson_unset_others(List *changes, List *settings)
+featurejson_unset_others(const DefinitionSet *set, List *changes,
+						 List *settings)
 {
-	const FeatureDefinition *definitions;
-	int			ndefinitions;
-	bool	   *mentioned;		/* by the number of the feature */
+	int			nmentioned = list_length(changes);
+	int			i = 0;
 	ListCell   *lc;
-
-	definitions = definitions_all(&ndefinitions);
-	mentioned = palloc0(sizeof(bool) * Max(ndefinitions, 1));
-	foreach(lc, changes)
-	{
-		const char *key = ((RequestedChange *) lfirst(lc))->key;
-		int			feature = definition_find(key, strlen(key));
-
-		if (feature >= 0)
-			mentioned[feature] = true;
-	}
 
 	foreach(lc, settings)
 	{
 		const char *key = ((SettingRow *) lfirst(lc))->feature;
-		int			feature = definition_find(key, strlen(key));
+		int			feature = definitionset_find(set, key, strlen(key));
+		int			cmp = 1;
 
 		CHECK_FOR_INTERRUPTS();
-		if (feature >= 0 && !mentioned[feature] &&
-			!definitions[feature].removed)
+		while (i < nmentioned &&
+			   (cmp = strcmp(((RequestedChange *) list_nth(changes, i))->key,
+							 key)) < 0)
+			i++;
+		if ((i == nmentioned || cmp != 0) &&
+			feature >= 0 && !set->array[feature].removed)
 			changes = lappend(changes, featurejson_make_change(key, NULL));
 	}
 
-	pfree(mentioned);
 	list_sort(changes, compare_keys);
 	return changes;
 }
@@ -100,15 +94,15 @@ featurejson_unset_others(List *changes, List *settings)
  * invalid_parameter_value if there is none.
  */
 static int
-find_field(const char *field, int len)
+find_field(const DefinitionSet *set, const char *field, int len)
 {
-	int			feature = definition_find_json_name(field, len);
+	int			feature = definitionset_find_json_name(set, field, len);
 
 	if (feature < 0)
-		feature = definition_find(field, len);
+		feature = definitionset_find(set, field, len);
 	if (feature < 0)
 	{
-		const char *nearest = definition_nearest_field(field, len);
+		const char *nearest = definitionset_nearest_field(set, field, len);
 
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -158,20 +152,52 @@ check_level(const FeatureDefinition *definition, FeatureLevel level)
 }
 
 /*
+ * Given the changes that a JSON object requests, ordered by key, raise
+ * invalid_parameter_value if two of them are of one feature, and return them
+ * without those of removed features.
+ */
+static List *
+check_fields(const DefinitionSet *set, List *changes)
+{
+	const RequestedChange *previous = NULL;
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, changes)
+	{
+		RequestedChange *change = lfirst(lc);
+		const FeatureDefinition *definition;
+
+		definition = &set->array[definitionset_find(set, change->key,
+													strlen(change->key))];
+		if (previous != NULL && strcmp(previous->key, change->key) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("feature \"%s\" is specified more than once",
+							definition->key),
+					 errdetail("Both \"%s\" and \"%s\" name it.",
+							   definition->json_name, definition->key)));
+		previous = change;
+		if (!definition->removed)
+			result = lappend(result, change);
+	}
+
+	return result;
+}
+
+/*
  * Parse the fields of a JSON object for a scope of a level.  Returns a list of
- * RequestedChange, ordered by key, without removed features.  The caller has called
- * cache_refresh_definitions().  Raises invalid_parameter_value.
+ * RequestedChange, ordered by key, without removed features.  Raises
+ * invalid_parameter_value.
  */
 List *
-featurejson_parse(const Jsonb *features, FeatureLevel level)
+featurejson_parse(const DefinitionSet *set, const Jsonb *features,
+				  FeatureLevel level)
 {
-	const FeatureDefinition *definitions;
-	int			ndefinitions;
-	RequestedChange *changes;
 	JsonbIterator *it;
 	JsonbValue	field;
 	JsonbValue	value;
-	List	   *result = NIL;
+	List	   *changes = NIL;
 
 	if (features == NULL)
 		report_null_argument("features");
@@ -182,48 +208,33 @@ featurejson_parse(const Jsonb *features, FeatureLevel level)
 				 errmsg("features must be a JSON object"),
 				 errdetail("It is %s.", json_type_name(&value))));
 
-	definitions = definitions_all(&ndefinitions);
-	changes = palloc0(sizeof(RequestedChange) * Max(ndefinitions, 1));
-
 	it = JsonbIteratorInit(unconstify(JsonbContainer *, &features->root));
 	(void) JsonbIteratorNext(&it, &value, false);
 	while (JsonbIteratorNext(&it, &field, true) == WJB_KEY)
 	{
 		const char *name = field.val.string.val;
 		int			len = field.val.string.len;
-		int			feature = find_field(name, len);
-		const FeatureDefinition *definition = &definitions[feature];
-		RequestedChange *change = &changes[feature];
+		const FeatureDefinition *definition;
 
 		CHECK_FOR_INTERRUPTS();
+		definition = &set->array[find_field(set, name, len)];
 		(void) JsonbIteratorNext(&it, &value, true);
-		if (change->key != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("feature \"%s\" is specified more than once",
-							definition->key),
-					 errdetail("Both \"%s\" and \"%s\" name it.",
-							   definition->json_name, definition->key)));
 		check_level(definition, level);
 		if (value.type != jbvNull)
 			featurejson_check_value(definition, name, len, &value);
-
-		change->key = pstrdup(definition->key);
-		if (value.type != jbvNull)
-			change->value = JsonbValueToJsonb(&value);
+		changes = lappend(changes,
+						  featurejson_make_change(definition->key,
+												  value.type == jbvNull ? NULL :
+												  JsonbValueToJsonb(&value)));
 	}
 
-	for (int i = 0; i < ndefinitions; i++)
-	{
-		if (changes[i].key != NULL && !definitions[i].removed)
-			result = lappend(result, &changes[i]);
-	}
-
-	return result;
+	list_sort(changes, compare_keys);
+	return check_fields(set, changes);
 }
 
 /*
- * The same for a request, which must not be empty.
+ * The same for a request, which must not be empty.  The caller has called
+ * cache_refresh_definitions().
  */
 List *
 featurejson_parse_request(const Jsonb *features, FeatureLevel level)
@@ -234,5 +245,5 @@ featurejson_parse_request(const Jsonb *features, FeatureLevel level)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no changes in request"),
 				 errhint("Name at least one feature, as in {\"loginDefaultOrg\": true}.")));
-	return featurejson_parse(features, level);
+	return featurejson_parse(definitions_loaded(), features, level);
 }

@@ -22,10 +22,12 @@ typedef struct RequestedChange
 
 extern bool featurejson_is_reserved(const char *json_name);
 extern RequestedChange *featurejson_make_change(const char *key, Jsonb *value);
-extern List *featurejson_unset_others(List *changes, List *settings);
+extern List *featurejson_unset_others(const DefinitionSet *set, List *changes,
+									  List *settings);
 extern void featurejson_check_value(const FeatureDefinition *definition,
 									const char *field, int len, const JsonbValue *value);
-extern List *featurejson_parse(const Jsonb *features, FeatureLevel level);
+extern List *featurejson_parse(const DefinitionSet *set,
+							   const Jsonb *features, FeatureLevel level);
 extern List *featurejson_parse_request(const Jsonb *features,
 									   FeatureLevel level);
 

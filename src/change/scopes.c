@@ -19,7 +19,6 @@
 #include "change/change.h"
 #include "change/scopelock.h"
 #include "change/scopes.h"
-#include "table/generation.h"
 #include "table/tableread.h"
 #include "table/tablewriter.h"
 
@@ -48,26 +47,56 @@ update_scope_row(const ScopeName *name, const ScopeTuple *scope,
 }
 
 /*
- * Create a scope, and set *details to its details.  Returns false if it
- * already exists.  The caller has checked the permission.  Raises
- * undefined_object if the owner does not exist.
+ * Return whether a scope exists.  This bypasses the cache, to which a scope
+ * that is about to be created is of no use.
+ */
+static bool
+scope_exists(const ScopeName *name)
+{
+	Snapshot	snapshot = scan_begin();
+	ScopeRow	row;
+	bool		stored = tableread_scope(snapshot, name, &row, NULL);
+
+	scan_end(snapshot);
+	return stored ? !scope_row_is_dropped(name, &row) :
+		scopename_is_implicit(name);
+}
+
+/*
+ * Insert the row of a new scope with the changes of its settings.  Returns
+ * false if another transaction has inserted it.
+ */
+static bool
+insert_scope(const ScopeName *name, ScopeTuple *scope, PlanChanges plan,
+			 void *arg)
+{
+	List	   *changes = plan ? plan(name, scope, NIL, arg) : NIL;
+
+	return changes == NIL ? scope_insert_row(name, &scope->row) :
+		scope_write_changes(name, scope, NIL, changes);
+}
+
+/*
+ * Create a scope, with the settings that "plan" (or NULL) decides, and set
+ * *details to its details.  Returns false if it already exists.  The caller has
+ * checked the permission.  Raises undefined_object if the owner does not exist,
+ * and the errors of "plan".
  */
 bool
-scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
+scope_create(const ScopeName *name, Oid owner, PlanChanges plan, void *arg,
+			 FeatureDetails *details)
 {
 	for (;;)
 	{
-		ScopeChain	chain = context_chain_of(name);
 		ScopeTuple	scope;
 		ScopeRow	row = {.has_owner = true};
 
 		CHECK_FOR_INTERRUPTS();
-		if (cache_find(&chain))
+		if (scope_exists(name))
 			return false;
 
 		scope_owner_set(&row.owner, owner);
 		row.change_date = row.creation_date = GetCurrentTimestamp();
-		*details = result_scope_details(name, &row);
 
 		lock_definitions_for_writing();
 		if (lock_find_scope_row(name, LockTupleNoKeyExclusive, LockWaitBlock,
@@ -77,15 +106,20 @@ scope_create(const ScopeName *name, Oid owner, FeatureDetails *details)
 				return false;
 			scope.row = row;
 			update_scope_row(name, &scope, all_columns);
+			*details = plan ?
+				change_scope(name, PERMISSION_WRITE, LockWaitBlock, plan, arg) :
+				result_scope_details(name, &row);
 			return true;
 		}
 
 		lock_check_scope_orphans(name);
-		if (scope_insert_row(name, &row))
+		memset(&scope, 0, sizeof(scope));
+		scope.row = row;
+		if (insert_scope(name, &scope, plan, arg))
+		{
+			*details = result_scope_details(name, &scope.row);
 			return true;
-
-		/* Reload without waiting for the other transaction's message. */
-		generation_invalidate(false);
+		}
 	}
 }
 

@@ -8,10 +8,10 @@
 #ifndef INSTANCE_FEATURES_SCOPES_H
 #define INSTANCE_FEATURES_SCOPES_H
 
-#include "change/result.h"
+#include "change/change.h"
 
-extern bool scope_create(const ScopeName *name, Oid owner,
-						 FeatureDetails *details);
+extern bool scope_create(const ScopeName *name, Oid owner, PlanChanges plan,
+						 void *arg, FeatureDetails *details);
 extern void scope_erase(const ScopeName *name);
 extern void scope_drop(const ScopeName *name);
 extern void scope_give(const ScopeName *name, Oid owner);

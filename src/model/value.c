@@ -17,6 +17,7 @@
 
 #include "miscadmin.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
@@ -185,6 +186,30 @@ value_type(const char *name)
 	}
 
 	return &no_type;
+}
+
+/*
+ * Return whether there is a type of that name.
+ */
+bool
+value_type_exists(const char *name)
+{
+	return value_type(name) != &no_type;
+}
+
+/*
+ * Return the names of the types for a message: "boolean, string".
+ */
+char *
+value_type_list(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(value_types); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
+						 value_types[i].name);
+	return names.data;
 }
 
 /* Return whether a value has the JSON type of a type's values. */

@@ -29,6 +29,8 @@ typedef struct ValueType
 extern int	value_max_size;
 
 extern const ValueType *value_type(const char *name);
+extern bool value_type_exists(const char *name);
+extern char *value_type_list(void);
 extern const ValueType *value_infer_type(const JsonbValue *value);
 extern const char *value_limit_violation(const JsonbValue *value);
 extern const char *value_violation(const JsonbValue *value,

@@ -51,6 +51,38 @@ take_definition(Relation rel, HeapTuple tuple, void *arg)
 	return true;
 }
 
+static bool
+take_described(Relation rel, HeapTuple tuple, void *arg)
+{
+	List	  **rows = arg;
+
+	(void) take_definition(rel, tuple, arg);
+	((FeatureRow *) llast(*rows))->description =
+		row_get_text(tuple, Anum_feature_description, rel);
+	return true;
+}
+
+static int
+compare_rows(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((FeatureRow *) lfirst(a))->key,
+				  ((FeatureRow *) lfirst(b))->key);
+}
+
+/*
+ * Read the definitions that are not built in, with their descriptions.
+ * Returns a list of FeatureRow, ordered by key.
+ */
+List *
+definitionread_described(Snapshot snapshot)
+{
+	List	   *rows = NIL;
+
+	scan_table(TABLE_FEATURE, snapshot, NULL, take_described, &rows);
+	list_sort(rows, compare_rows);
+	return rows;
+}
+
 /*
  * Read the definitions that are not built in, without their descriptions.
  * Returns a list of FeatureRow, in no particular order.

@@ -134,8 +134,8 @@ scan_event(Snapshot snapshot, const ScopeName *name, int64 sequence,
 
 /*
  * Scan a table for the rows of all scopes of a level that belong to an
- * instance, or to none if "instance_id" is empty, in the order of the primary
- * key.
+ * instance, or to none if "instance_id" is empty, or to any if it is NULL, in
+ * the order of the primary key.
  */
 void
 scan_rows_of_level(FeatureTable table, Snapshot snapshot, FeatureLevel level,
@@ -146,8 +146,11 @@ scan_rows_of_level(FeatureTable table, Snapshot snapshot, FeatureLevel level,
 	const char *name = level_name(level);
 
 	init_text_key(&keys[0], Anum_scope_level, name, strlen(name));
-	init_text_key(&keys[1], Anum_scope_instance_id, instance_id, instance_len);
-	scan_primary_key(table, snapshot, keys, lengthof(keys), callback, arg);
+	if (instance_id != NULL)
+		init_text_key(&keys[1], Anum_scope_instance_id, instance_id,
+					  instance_len);
+	scan_primary_key(table, snapshot, keys, instance_id != NULL ? 2 : 1,
+					 callback, arg);
 }
 
 /*

@@ -185,8 +185,9 @@ foreach_row_of_level(FeatureTable table, Snapshot snapshot,
 
 /*
  * Call "callback" for each scope of a level that has a row, also if it was
- * dropped, ordered by id: of those that belong to an instance, or to none if
- * its id is empty.  The callback's memory context is reset when it returns.
+ * dropped, ordered by instance and id: of those that belong to an instance, or
+ * to none if its id is empty, or to any if that is NULL.  The callback's memory
+ * context is reset when it returns.
  */
 void
 tableread_foreach_scope(Snapshot snapshot, FeatureLevel level,
@@ -200,8 +201,7 @@ tableread_foreach_scope(Snapshot snapshot, FeatureLevel level,
 }
 
 /*
- * The same for each setting of such a scope, ordered by the scope's id and then
- * by feature.
+ * The same for each setting of such a scope, ordered by scope and feature.
  */
 void
 tableread_foreach_scope_setting(Snapshot snapshot, FeatureLevel level,

@@ -54,6 +54,7 @@ INSERT INTO sample VALUES
     (NULL, 'owner', $$'alice'$$),
     (NULL, 'document', $$'{"system": {}, "instances": {"a": {"title": "z"}}}'$$),
     (NULL, 'dry_run', 'false'),
+    (NULL, 'users', 'true'),
     (NULL, 'at', $$'infinity'$$),
     (NULL, 'sequence', '1'),
     (NULL, 'before', $$'infinity'$$),

@@ -61,7 +61,7 @@ SELECT is(pg_temp.try(format('SELECT define_feature(%L)', repeat('x', 63))), '',
 SELECT is(pg_temp.try($$SELECT define_feature(NULL)$$), '22023 | feature must not be null',
     'define_feature() refuses NULL as a key');
 SELECT is(pg_temp.try($$SELECT define_feature('details')$$),
-    '22023 | JSON name "details" is reserved | A response has a field of that name already. | '
+    '22023 | JSON name "details" is reserved | Requests and responses have a field of that name already. | '
         'Give the feature another JSON name.',
     'define_feature() refuses the JSON name of a response''s own field');
 SELECT is(pg_temp.try($$SELECT define_feature('x', json_name => '')$$),
@@ -176,7 +176,7 @@ SELECT is(pg_temp.try($$SELECT alter_feature('light_mode', 'false')$$), '',
 SELECT is((SELECT description FROM instance_features.feature WHERE key = 'light_mode'), 'Light',
     'alter_feature() leaves the description alone if it is not given');
 SELECT is(pg_temp.try($$SELECT alter_feature('light_mode')$$),
-    '22023 | nothing to alter | Give default_value, description or allowed_values.',
+    '22023 | nothing to alter | Give default_value, description, allowed_values or levels.',
     'alter_feature() refuses a call that alters nothing');
 SELECT is(pg_temp.try($$SELECT alter_feature('light_mode', '1')$$),
     '22023 | invalid default value for feature "light_mode" | It is a number, '

@@ -8,16 +8,18 @@ SELECT define_feature('max_users', '10'), create_instance('b', 'alice'),
 SELECT set_system_features('{"loginDefaultOrg": true}'),
     set_instance_features('{"userSchema": true, "oidcTokenExchange": false}') \g /dev/null
 
--- Export.
-SELECT is(export_features(),
+-- Export.  The definitions are of test/sql/document_definitions.sql.
+CREATE FUNCTION pg_temp.settings(users boolean DEFAULT false) RETURNS jsonb
+    LANGUAGE sql AS $$SELECT export_features(users) - 'features'$$;
+SELECT is(pg_temp.settings(),
     '{"system": {"loginDefaultOrg": true}, "instances": {"a": {}, "b": {}, '
         '"default": {"userSchema": true, "oidcTokenExchange": false}}}'::jsonb,
     'a document has the settings of all scopes');
 SELECT is_empty('SELECT * FROM apply_features(export_features())',
     'applying the present document changes nothing');
-SELECT is(pg_temp.try_as('alice', 'SELECT export_features()'), '{"instances": {"b": {}}}',
+SELECT is(pg_temp.try_as('alice', 'SELECT pg_temp.settings()'), '{"instances": {"b": {}}}',
     'an owner exports the instances that it may apply');
-SELECT is(pg_temp.try_as('stranger', 'SELECT export_features()'), '{"instances": {}}',
+SELECT is(pg_temp.try_as('stranger', 'SELECT pg_temp.settings()'), '{"instances": {}}',
     'a role that owns nothing exports no instance');
 
 -- A dry run says what would change.
@@ -47,7 +49,7 @@ SELECT results_eq('SELECT level, scope_id, sequence FROM done',
 TRUNCATE done;
 INSERT INTO done SELECT * FROM apply_features(:'document');
 SELECT bag_eq('TABLE done', 'TABLE wanted', 'apply_features() changes what its dry run returned');
-SELECT is(export_features(),
+SELECT is(pg_temp.settings(),
     '{"system": {"maxUsers": 7}, "instances": {"a": {"maxUsers": 5}, "b": {}, '
         '"default": {"userSchema": false, "loginDefaultOrg": true}, "empty": {}, '
         '"new one": {"userSchema": true}}}'::jsonb,
@@ -72,7 +74,7 @@ SELECT is_empty('SELECT * FROM check_instance_features()',
 CREATE TEMP TABLE exported AS SELECT export_features() AS document;
 SELECT reset_system_features(), reset_instance_features() \g /dev/null
 SELECT drop_instance(i) FROM unnest(ARRAY['a', 'b', 'empty', 'new one']) i \g /dev/null
-SELECT is(export_features(), '{"system": {}, "instances": {"default": {}}}'::jsonb,
+SELECT is(pg_temp.settings(), '{"system": {}, "instances": {"default": {}}}'::jsonb,
     'the export is empty when everything was reset');
 SELECT apply_features(document) FROM exported \g /dev/null
 SELECT is(export_features(), (SELECT document FROM exported),
@@ -106,6 +108,7 @@ SELECT is(feature_integer('max_users', 'a'), 1::bigint,
 SELECT is(pg_temp.try_as('alice',
     $$SELECT count(*) FROM apply_features('{"instances": {"default": {}}}', true)$$) ~ '^42501',
     true, 'a dry run needs the right to change an instance');
+SELECT set_system_features('{"userSchema": true}') \g /dev/null
 SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features('{"system": {}}')$$)
     ~ '^42501 \| permission denied for the system', true,
     'an owner of an instance cannot apply a document to the system');
@@ -117,9 +120,28 @@ SELECT is(pg_temp.try_as('alice',
     $$SELECT count(*) FROM apply_features('{"instances": {"nowhere": {}}}', true)$$),
     'P0002 | instance "nowhere" does not exist',
     'an owner of an instance cannot create an instance in a dry run');
+CREATE TEMP TABLE everything AS SELECT export_features() AS document;
+GRANT SELECT ON everything TO alice, stranger;
 SELECT is(pg_temp.try_as('stranger',
-    $$SELECT count(*) FROM apply_features('{"instances": {"b": {}}}')$$) ~ '^42501', true,
-    'apply_features() needs the right even where nothing changes');
+    'SELECT count(*) FROM everything, apply_features(document)'), '0',
+    'a document that changes nothing needs no right');
+SELECT is(pg_temp.try_as('stranger',
+    $$SELECT count(*) FROM apply_features('{"system": {"userSchema": true}}', true)$$), '0',
+    'a dry run that finds nothing to change needs no right');
+SELECT is(pg_temp.try_as('stranger',
+    $$SELECT count(*) FROM everything, apply_features(jsonb_set(document,
+        '{instances,b,userSchema}', 'true'))$$) ~ '^42501 \| permission denied for instance "b"',
+    true, 'one difference in a document needs the right for its scope');
+SELECT is(pg_temp.try_as('stranger',
+    $$SELECT count(*) FROM everything, apply_features(document #- '{system,userSchema}')$$)
+    ~ '^42501 \| permission denied for the system', true,
+    'a setting that a document does not have is a difference');
+SELECT is(pg_temp.try_as('alice',
+    $$SELECT count(*) FROM everything, apply_features(jsonb_set(document,
+        '{instances,a,maxUsers}', '12'))$$), '1',
+    'an owner applies a document in which only the own instance differs');
+SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM everything, apply_features(document)$$),
+    '1', 'an owner undoes that with the document of before');
 
 -- What is wrong with a document, and where.
 CREATE FUNCTION pg_temp.context(query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -155,7 +177,8 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"instances": []}')$$),
     '22023 | field "instances" of the document must be a JSON object | It is an array.',
     'apply_features() refuses instances that are an array');
 SELECT is(pg_temp.try($$SELECT apply_features('{"instance": {}}')$$),
-    '22023 | unknown field "instance" of the document | The fields are "system" and "instances".',
+    '22023 | unknown field "instance" of the document | The fields are "features", '
+        '"system", "instances", "organizations" and "users".',
     'apply_features() refuses an unknown field');
 SELECT is(pg_temp.try($$SELECT apply_features('[]')$$),
     '22023 | document must be a JSON object | It is an array.',
@@ -173,7 +196,8 @@ SELECT is(pg_temp.try(format('SELECT apply_features(%L)',
     'apply_features() refuses an instance id of 201 bytes');
 
 -- Settings of features that are no longer defined are left to check_instance_features().
-INSERT INTO instance_features.setting VALUES ('instance', '', 'b', 'lost', 'true', 1, now());
+INSERT INTO instance_features.setting
+    VALUES ('instance', '', 'b', 'lost', 'true', NULL, 1, now());
 SELECT is(export_features()->'instances'->'b', '{}'::jsonb,
     'the export leaves out settings of features that are not defined');
 SELECT is_empty($$SELECT * FROM apply_features('{"instances": {"b": {}}}')$$,

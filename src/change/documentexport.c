@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * documentexport.c
+ *	  Exporting documents.
+ *
+ * The rule: a document has all definitions that are not built in, and the
+ * settings of the scopes that the current role may change, all from one moment:
+ * the system, each instance, and what is below instances and has settings.
+ * Settings of removed features are left out, and levels without any scope.
+ *
+ * Each table is scanned once for each level, in the order of the primary key,
+ * so the time is linear in the number of rows.  An object is added to the one
+ * that it is in when it is complete.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "base/jsonbuild.h"
+#include "cache/definitionset.h"
+#include "change/definitionjson.h"
+#include "change/documentexport.h"
+#include "change/documentparse.h"
+#include "change/permission.h"
+#include "model/builtin.h"
+#include "table/definitionread.h"
+#include "table/tableread.h"
+
+typedef struct Export
+{
+	Snapshot	snapshot;
+	MemoryContext cxt;			/* has all parts of the document */
+	DefinitionSet definitions;
+	bool		is_system_owner;
+	List	   *instances;		/* ScopeName, in the order of their ids */
+	bool		has_default;	/* the implicit instance has a row */
+
+	/* Objects that are being built. */
+	JsonFields	document;
+	JsonFields	level;
+	JsonFields	instance;		/* on levels below instances */
+	JsonFields	scope;
+
+	int			next;			/* in "instances": the one whose settings, or
+								 * scopes below, come next */
+	const ScopeName *current;	/* the scope below an instance whose settings
+								 * come, or NULL */
+	bool		is_stored;		/* it has a row */
+} Export;
+
+/*
+ * Add a setting to the object of its scope, unless its feature is removed.
+ */
+static void
+add_setting(Export *export, const SettingRow *setting)
+{
+	int			feature = definitionset_find(&export->definitions,
+											 setting->feature,
+											 strlen(setting->feature));
+	const FeatureDefinition *definition;
+	JsonbValue	value;
+
+	if (feature < 0)
+		return;
+	definition = &export->definitions.array[feature];
+	if (definition->removed)
+		return;
+	json_root_value(json_copy(setting->value), &value);
+	value = json_unpack(&value);
+	json_add_field(&export->scope, definition->json_name, &value);
+}
+
+/*
+ * End the object "fields", and add it to that which it is in.
+ */
+static void
+add_object(JsonFields *outer, const char *name, JsonFields *fields)
+{
+	JsonbValue	object = json_take_fields(fields);
+
+	json_add_field(outer, name, &object);
+}
+
+static void
+export_definitions(Export *export, const List *rows)
+{
+	ListCell   *lc;
+
+	foreach(lc, rows)
+	{
+		const FeatureRow *row = lfirst(lc);
+		JsonbBuilder builder = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		if (builtin_is_key(row->key))
+			continue;
+		definitionjson_push(&builder, row, NULL);
+		json_add_field(&export->level, row->key, builder.result);
+	}
+	if (export->level.count > 0)
+		add_object(&export->document, DEFINITIONS_FIELD, &export->level);
+}
+
+static void
+export_system(Export *export)
+{
+	ScopeRow	row = {0};
+	ListCell   *lc;
+
+	(void) tableread_scope(export->snapshot, &scopename_system, &row, NULL);
+	if (!export->is_system_owner &&
+		!permission_is_owner(&scopename_system, &row))
+		return;
+	foreach(lc, tableread_settings(export->snapshot, &scopename_system))
+		add_setting(export, lfirst(lc));
+	add_object(&export->document, level_infos[LEVEL_SYSTEM].document_field,
+			   &export->scope);
+}
+
+static void
+add_instance(Export *export, const ScopeName *name, const ScopeRow *row)
+{
+	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
+
+	if (!scope_row_is_dropped(name, row) &&
+		(export->is_system_owner || permission_is_owner(name, row)))
+		export->instances = lappend(export->instances, scopename_copy(name));
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+static void
+take_instance(const ScopeName *name, const ScopeRow *row, void *arg)
+{
+	Export	   *export = arg;
+
+	if (scopename_is_implicit(name))
+		export->has_default = true;
+	add_instance(export, name, row);
+}
+
+/*
+ * Find the instances that the current role may change.
+ */
+static void
+find_instances(Export *export)
+{
+	ScopeName	implicit = scopename_implicit(LEVEL_INSTANCE);
+	ScopeRow	row = {0};
+
+	tableread_foreach_scope(export->snapshot, LEVEL_INSTANCE, "", 0,
+							take_instance, export);
+	if (export->has_default)
+		return;
+	add_instance(export, &implicit, &row);
+	list_sort(export->instances, scopename_compare_cells);
+}
+
+/*
+ * Return the next instance that is not before this one, or NULL.
+ */
+static const ScopeName *
+next_instance(Export *export)
+{
+	return export->next < list_length(export->instances) ?
+		list_nth(export->instances, export->next) : NULL;
+}
+
+/*
+ * End the object of the next instance, and go to the one after it.
+ */
+static void
+pass_instance(Export *export)
+{
+	CHECK_FOR_INTERRUPTS();
+	add_object(&export->level, next_instance(export)->id, &export->scope);
+	export->next++;
+}
+
+static void
+take_instance_setting(const ScopeName *name, const SettingRow *setting,
+					  void *arg)
+{
+	Export	   *export = arg;
+	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
+	const ScopeName *instance;
+	int			cmp = 1;
+
+	while ((instance = next_instance(export)) != NULL &&
+		   (cmp = scopename_compare(instance, name)) < 0)
+		pass_instance(export);
+	if (instance != NULL && cmp == 0)
+		add_setting(export, setting);
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+static void
+export_instances(Export *export)
+{
+	tableread_foreach_scope_setting(export->snapshot, LEVEL_INSTANCE, "", 0,
+									take_instance_setting, export);
+	while (next_instance(export) != NULL)
+		pass_instance(export);
+	add_object(&export->document, level_infos[LEVEL_INSTANCE].document_field,
+			   &export->level);
+}
+
+/*
+ * End the object of the current scope below an instance, which is left out if
+ * it is empty.
+ */
+static void
+pass_scope(Export *export)
+{
+	if (export->scope.count > 0)
+		add_object(&export->instance, export->current->id, &export->scope);
+	export->current = NULL;
+}
+
+/*
+ * The same for the scopes below the next instance, which have all come.
+ */
+static void
+pass_scopes_of_instance(Export *export)
+{
+	pass_scope(export);
+	if (export->instance.count > 0)
+		add_object(&export->level, next_instance(export)->id,
+				   &export->instance);
+	export->next++;
+}
+
+static void
+take_setting_below(const ScopeName *name, const SettingRow *setting,
+				   void *arg)
+{
+	Export	   *export = arg;
+	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
+	ScopeName	owner = scopename_owner(name);
+	const ScopeName *instance;
+	int			cmp = 1;
+
+	while ((instance = next_instance(export)) != NULL &&
+		   (cmp = scopename_compare(instance, &owner)) < 0)
+		pass_scopes_of_instance(export);
+	if (instance != NULL && cmp == 0)
+	{
+		if (export->current == NULL ||
+			scopename_compare(export->current, name) != 0)
+		{
+			ScopeRow	row;
+
+			pass_scope(export);
+			export->current = scopename_copy(name);
+			export->is_stored = tableread_scope(export->snapshot, name, &row,
+												NULL);
+		}
+
+		/* Settings without the scope's row are not in force. */
+		if (export->is_stored)
+			add_setting(export, setting);
+	}
+	MemoryContextSwitchTo(caller_cxt);
+}
+
+/*
+ * Export the scopes of a level below instances that have settings.
+ */
+static void
+export_scopes_below(Export *export, FeatureLevel level)
+{
+	export->next = 0;
+	tableread_foreach_scope_setting(export->snapshot, level, NULL, 0,
+									take_setting_below, export);
+	if (next_instance(export) != NULL)
+		pass_scopes_of_instance(export);
+	if (export->level.count > 0)
+		add_object(&export->document, level_infos[level].document_field,
+				   &export->level);
+}
+
+/*
+ * Return a document with what the current role may change; with the users of
+ * its instances only if "users" is true.
+ */
+Jsonb *
+documentexport(bool users)
+{
+	Export		export = {
+		.cxt = CurrentMemoryContext,
+		.is_system_owner = permission_is_system_owner()
+	};
+	List	   *rows;
+	JsonbValue	document;
+
+	export.snapshot = scan_begin();
+	rows = definitionread_described(export.snapshot);
+	export.definitions = definitionset_make(rows);
+	export_definitions(&export, rows);
+	export_system(&export);
+	find_instances(&export);
+	export_instances(&export);
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		if (level_is_in_instance(level) &&
+			(users || !level_infos[level].is_personal))
+			export_scopes_below(&export, level);
+	}
+	scan_end(export.snapshot);
+	document = json_take_fields(&export.document);
+	return JsonbValueToJsonb(&document);
+}
