@@ -236,6 +236,15 @@ SELECT is(pg_temp.context(format('SELECT apply_features(%L, %L)', :'document', d
 SELECT is(pg_temp.theme(), '"pink" ["light", "dark", "pink"] {system,instance,user}',
     'a definition is as it was when a document has failed');
 SELECT is(feature_text('theme', 'a'), 'dark', 'a setting is as it was when a document has failed');
+-- What a trigger sees while the settings are changed.
+CREATE TABLE seen (definition text);
+CREATE FUNCTION pg_temp.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seen VALUES (pg_temp.theme());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER look AFTER INSERT OR UPDATE OR DELETE ON instance_features.setting
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.look();
 INSERT INTO done SELECT * FROM apply_features(jsonb_set(:'document', '{users}', '{"a": {"u": {}}}'),
     true);
 SELECT results_eq(format('SELECT * FROM apply_features(%L)',
@@ -245,6 +254,10 @@ SELECT results_eq('SELECT level, feature, value FROM done',
     $$VALUES (NULL, 'theme', '{"default": "blue", "allowedValues": ["blue", "pink"]}'::jsonb),
         ('instance', 'theme', '"blue"'), ('user', 'theme', NULL)$$,
     'a dry run told so before');
+SELECT results_eq('SELECT DISTINCT definition FROM seen',
+    $$VALUES ('"blue"  {system,instance,user}')$$,
+    'while settings are changed, the definition allows what it did and what it will');
+TRUNCATE seen;
 SELECT is(feature_text('theme', 'a'), 'blue', 'a setting has the value that became allowed');
 SELECT is(pg_temp.theme(), '"blue" ["blue", "pink"] {system,instance,user}',
     'the allowed values are those of the document at its end');
@@ -272,6 +285,12 @@ SELECT is(pg_temp.context($$SELECT apply_features('{
         "organizations": {"a": {"o": {"theme": "pink"}}}}')$$),
     '22023 | invalid value for feature "theme" | document, organization "o" of instance "a"',
     'the settings of a document must be among the allowed values of its definitions');
+
+SELECT results_eq('SELECT DISTINCT definition FROM seen ORDER BY 1', $$VALUES
+    ('"blue" ["blue", "pink"] {organization,user}'),
+    ('"blue" ["blue", "pink"] {system,instance,user}')$$,
+    'while settings are changed, a feature may be set on the levels of before and after');
+DROP TRIGGER look ON instance_features.setting;
 
 -- Removing.
 SELECT results_eq($$SELECT level, feature, value FROM apply_features('{"features": {"theme":
