@@ -103,6 +103,7 @@ try_lock_instance(const ScopeName *subject, FeaturePermission permission,
 			return false;
 	} while (!scope.stored && !scope_insert_row(&instance, &scope.row));
 
+	lock_check_scope_identity(&instance, &scope.row);
 	return true;
 }
 

@@ -283,6 +283,27 @@ lock_check_scope_absence(const ScopeName *name)
 }
 
 /*
+ * Raise serialization_failure if a scope whose row is locked was dropped and
+ * created again since the transaction's only snapshot.  This is for locks that
+ * do not depend on what the row says; see lock_row().
+ */
+void
+lock_check_scope_identity(const ScopeName *name, const ScopeRow *locked)
+{
+	Snapshot	snapshot;
+	ScopeRow	row;
+	bool		found;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	found = tableread_scope(snapshot, name, &row, NULL);
+	UnregisterSnapshot(snapshot);
+	if (found && row.creation_date != locked->creation_date)
+		report_concurrent_change("delete");
+}
+
+/*
  * Raise object_not_in_prerequisite_state if a scope, which has no row, has
  * settings or events.
  */

@@ -32,6 +32,8 @@ extern bool lock_scope_row(const ScopeName *name, Snapshot snapshot,
 						   LockTupleMode mode, LockWaitPolicy wait_policy,
 						   ScopeTuple *scope);
 extern void lock_check_scope_absence(const ScopeName *name);
+extern void lock_check_scope_identity(const ScopeName *name,
+									  const ScopeRow *locked);
 extern void lock_check_scope_orphans(const ScopeName *name);
 extern bool lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
 								LockWaitPolicy wait_policy,
