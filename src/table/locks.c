@@ -192,8 +192,13 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
 	TM_FailureData failure;
 	TM_Result	result;
 
+	/*
+	 * KEY SHARE does not wait for an update, so it must also lock the version
+	 * that an update in progress makes.
+	 */
 	result = table_tuple_lock(rel, tid, snapshot, slot,
 							  GetCurrentCommandId(false), mode, wait_policy,
+							  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_Ok)
 	{
