@@ -621,12 +621,19 @@ sub random_scope
 }
 
 # Instance, organization and user, or none, and their chain.
-sub random_context
+sub random_context { return context_of(random_ids()) }
+
+sub random_ids
 {
-	my %named = (
+	return (
 		i => rand() < 0.5 ? undef : random_id(),
 		o => rand() < 0.5 ? undef : random_lower_id('organization'),
 		u => rand() < 0.5 ? undef : random_lower_id('user'));
+}
+
+sub context_of
+{
+	my (%named) = @_;
 	return (
 		join(', ', map { quote($_) } @named{qw(i o u)}),
 		sub { return resolve('context', \%named) });
@@ -956,9 +963,22 @@ my %operations = (
 			sub { read_value($chain->(), $key, $function, $fallback) });
 	},
 	hot => sub {
-		my @rows = map { [ random_key(), random_context() ] } 1 .. 1 + rand 4;
-		my $keys = rand() < 0.5;
-		$_->[0] = $rows[0][0] for $keys ? @rows : ();
+
+		# Contexts that differ from each other in little.
+		my @booleans =
+		  grep { definition($_)->{type} eq 'boolean' && @{ definition($_)->{levels} } > 2 }
+		  keys_of_all();
+		my $key = @booleans && rand() < 0.8 ? pick(@booleans) : random_key();
+		my %ids = random_ids();
+		my @rows;
+		for (1 .. 2 + rand 6)
+		{
+			my %other = random_ids();
+			my $which = pick(qw(i o u u u));
+			$ids{$which} = $other{$which};
+			$key = random_key() if rand() < 0.05;
+			push @rows, [ $key, context_of(%ids) ];
+		}
 		my $function = pick('hot', 'feature_enabled');
 		return (
 			sprintf(
