@@ -17,6 +17,7 @@
 typedef struct ScopeTuple
 {
 	bool		stored;			/* has a row; else an implicit scope */
+	bool		without_instance;	/* below an instance that has no row */
 	ScopeRow	row;
 	ItemPointerData tid;
 } ScopeTuple;
