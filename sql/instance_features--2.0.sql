@@ -345,6 +345,11 @@ CREATE TABLE instance_features.setting (
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, instance_id, scope_id, feature)
 ) USING heap WITH (fillfactor = 50);
+-- Lists the instances that set a feature, for index conditions, and all scopes
+-- that do, for changes of its definition.
+CREATE INDEX setting_feature_level_idx ON instance_features.setting (feature, level);
+COMMENT ON INDEX instance_features.setting_feature_level_idx IS
+    'finds the scopes that set a feature, by level';
 COMMENT ON TABLE instance_features.setting IS
     'the current value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
