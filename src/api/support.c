@@ -302,14 +302,13 @@ index_column_is_not_null(const SupportRequestIndexCondition *request,
 
 /*
  * Return the operator by which an index is searched for ids, or InvalidOid if
- * it cannot be searched for an array of them.  Whatever the collation, equal
- * bytes are equal.
+ * it cannot be searched for an array of them, or would pass them to somebody
+ * else's operator.  Whatever the collation, equal bytes are equal.
  */
 static Oid
 index_equality(const SupportRequestIndexCondition *request)
 {
-	if (!request->index->amsearcharray ||
-		!array_keeps_index_order(request->indexcol) ||
+	if (!array_keeps_index_order(request->indexcol) ||
 		(request->opfamily != TEXT_BTREE_FAM_OID &&
 		 request->opfamily != TEXT_PATTERN_BTREE_FAM_OID))
 		return InvalidOid;
