@@ -345,6 +345,11 @@ CREATE TABLE instance_features.setting (
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, instance_id, scope_id, feature)
 ) USING heap WITH (fillfactor = 50);
+-- Lists the instances that set a feature, for index conditions, and all scopes
+-- that do, for changes of its definition.
+CREATE INDEX setting_feature_level_idx ON instance_features.setting (feature, level);
+COMMENT ON INDEX instance_features.setting_feature_level_idx IS
+    'finds the scopes that set a feature, by level';
 COMMENT ON TABLE instance_features.setting IS
     'the current value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
@@ -651,8 +656,34 @@ COMMENT ON FUNCTION @extschema@.erase_user_features(text, text) IS
     'delete the settings and the events of a user of an instance, and with them its id';
 
 --
--- Reading features
+-- Reading features, after the functions that the planner calls for the readers
 --
+CREATE FUNCTION instance_features.feature_enabled_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.feature_enabled_support(internal) IS
+    'internal: planner support for feature_enabled(): index conditions, selectivity and cost';
+
+CREATE FUNCTION instance_features.feature_states_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.feature_states_support(internal) IS
+    'internal: planner support for functions that return feature_state: numbers of rows';
+
+-- The last argument keeps SQL from calling it, because it would list the ids of
+-- instances to any role.
+CREATE FUNCTION instance_features.enabled_instances(
+    feature text,
+    fallback boolean,
+    internal)
+RETURNS text[]
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION instance_features.enabled_instances(text, boolean, internal) IS
+    'internal: the instances where a feature is on, and perhaps others, for the index conditions that the planner makes of feature_enabled()';
+
 CREATE FUNCTION @extschema@.feature_enabled(
     feature text,
     instance_id text DEFAULT NULL,
@@ -661,7 +692,8 @@ CREATE FUNCTION @extschema@.feature_enabled(
     fallback boolean DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE;
+LANGUAGE C STABLE PARALLEL SAFE
+SUPPORT instance_features.feature_enabled_support;
 COMMENT ON FUNCTION @extschema@.feature_enabled(text, text, text, text, boolean) IS
     'the effective value of a boolean feature for an instance, organization and user; fallback is the answer if the feature is not defined';
 
@@ -719,7 +751,8 @@ CREATE FUNCTION @extschema@.get_effective_features(
     user_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_effective_features(text, text, text) IS
     'the effective value of every feature for an instance, organization and user';
 
@@ -727,7 +760,8 @@ CREATE FUNCTION @extschema@.get_system_features(
     inheritance boolean DEFAULT false)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_system_features(boolean) IS
     'the settings of the system or, with inheritance, the effective value of every feature';
 
@@ -736,7 +770,8 @@ CREATE FUNCTION @extschema@.get_instance_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_instance_features(boolean, text) IS
     'the settings of an instance or, with inheritance, the effective value of every feature';
 
@@ -746,7 +781,8 @@ CREATE FUNCTION @extschema@.get_organization_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_organization_features(boolean, text, text) IS
     'the settings of an organization or, with inheritance, the effective value of every feature';
 
@@ -756,7 +792,8 @@ CREATE FUNCTION @extschema@.get_user_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_user_features(boolean, text, text) IS
     'the settings of a user or, with inheritance, the effective value of every feature';
 

@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "api/get.h"
 #include "api/level.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
@@ -162,17 +163,6 @@ id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters
 	return id->length == length &&
 		same_bytes(id->id, VARDATA_ANY(value), length);
 }
-
-/* The arguments of feature_enabled() and of the functions like it. */
-enum
-{
-	ARGUMENT_FEATURE,
-	ARGUMENT_INSTANCE,
-	ARGUMENT_ORGANIZATION,
-	ARGUMENT_USER,
-	ARGUMENT_FALLBACK,
-	NUM_ARGUMENTS
-};
 
 /*
  * Return whether a memoized lookup has the same arguments as this call.
