@@ -133,6 +133,7 @@ change_find_differences(List *settings, List *requested)
 		if (setting == NULL && request->value == NULL)
 			continue;
 		if (setting != NULL && request->value != NULL &&
+			setting->share == request->share &&
 			compareJsonbContainers(&setting->value->root,
 								   &request->value->root) == 0)
 			continue;
@@ -141,6 +142,7 @@ change_find_differences(List *settings, List *requested)
 		change->key = request->key;
 		change->setting = setting;
 		change->value = request->value;
+		change->share = request->share;
 		changes = lappend(changes, change);
 	}
 

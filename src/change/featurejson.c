@@ -36,7 +36,8 @@ featurejson_is_reserved(const char *json_name)
 }
 
 /*
- * Return a palloc'd change.  The key is copied, the value is not.
+ * Return a palloc'd change, which is no roll-out.  The key is copied, the value
+ * is not.
  */
 RequestedChange *
 featurejson_make_change(const char *key, Jsonb *value)
@@ -45,6 +46,7 @@ featurejson_make_change(const char *key, Jsonb *value)
 
 	change->key = pstrdup(key);
 	change->value = value;
+	change->share = NO_SHARE;
 	return change;
 }
 
@@ -115,6 +117,20 @@ find_field(const DefinitionSet *set, const char *field, int len)
 }
 
 /*
+ * Return a sentence that says why a feature may not be set to a value, or NULL
+ * if it may.
+ */
+const char *
+featurejson_violation(const FeatureDefinition *definition,
+					  const JsonbValue *value)
+{
+	const char *violation = value_limit_violation(value);
+
+	return violation != NULL ? violation :
+		value_violation(value, definition->type, definition->allowed_values);
+}
+
+/*
  * Raise invalid_parameter_value unless a feature may be set to a value.
  * "field" is the name of the feature in the request.
  */
@@ -122,11 +138,8 @@ void
 featurejson_check_value(const FeatureDefinition *definition, const char *field, int len,
 						const JsonbValue *value)
 {
-	const char *violation = value_limit_violation(value);
+	const char *violation = featurejson_violation(definition, value);
 
-	if (violation == NULL)
-		violation = value_violation(value, definition->type,
-									definition->allowed_values);
 	if (violation != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -139,8 +152,8 @@ featurejson_check_value(const FeatureDefinition *definition, const char *field, 
 /*
  * Raise invalid_parameter_value unless a feature may be set on a level.
  */
-static void
-check_level(const FeatureDefinition *definition, FeatureLevel level)
+void
+featurejson_check_level(const FeatureDefinition *definition, FeatureLevel level)
 {
 	if (!level_is_in(level, definition->levels))
 		ereport(ERROR,
@@ -219,7 +232,7 @@ featurejson_parse(const DefinitionSet *set, const Jsonb *features,
 		CHECK_FOR_INTERRUPTS();
 		definition = &set->array[find_field(set, name, len)];
 		(void) JsonbIteratorNext(&it, &value, true);
-		check_level(definition, level);
+		featurejson_check_level(definition, level);
 		if (value.type != jbvNull)
 			featurejson_check_value(definition, name, len, &value);
 		changes = lappend(changes,
