@@ -321,6 +321,35 @@ SELECT is(pg_temp.try_as('alice', $$SELECT reached FROM instance_features.featur
     (SELECT count(*)::text FROM unnest('{a,b}'::text[]) i WHERE instance_features.rollout_includes('login_default_org', 40, i)),
     'the reach of a roll-out counts the instances that the role may see');
 
+-- The service.
+SELECT is((SELECT body->'loginDefaultOrg' FROM feature_service('GET', '/v2/features/system')),
+    '{"enabled": true, "source": "SOURCE_SYSTEM", "percentage": 40}'::jsonb,
+    'feature_service() reads the percentage on the system itself');
+SELECT is((SELECT body->'loginDefaultOrg' FROM feature_service('GET', '/v2/features/system?inheritance=true')),
+    '{"enabled": false, "source": "SOURCE_UNSPECIFIED"}'::jsonb,
+    'feature_service() reads that the system is not in its roll-out');
+SET LOCAL instance_features.instance_id = 'a';
+SELECT is((SELECT body->'userSchema' FROM feature_service('GET', '/v2/features/instance')),
+    '{"enabled": true, "source": "SOURCE_INSTANCE", "percentage": 1}'::jsonb,
+    'feature_service() reads the percentage on the instance itself');
+SELECT is(ARRAY[a.body->'userSchema', b.body->'userSchema'],
+    ARRAY['{"enabled": true, "source": "SOURCE_INSTANCE"}', '{"enabled": false, "source": "SOURCE_UNSPECIFIED"}']::jsonb[],
+    'feature_service() reads the values of users in and out like any others')
+FROM feature_service('GET', format('/v2/features/user/%s?inheritance=true', pg_temp.first_id('user_schema'))) a,
+    feature_service('GET', format('/v2/features/user/%s?inheritance=true', pg_temp.last_id('user_schema'))) b;
+SELECT is(ARRAY[a.body->>'reason', a.body->>'variant', b.body->>'reason', b.body->>'variant'], '{SPLIT,on,DEFAULT,off}',
+    'remote evaluation gives the reason SPLIT to users in the roll-out')
+FROM feature_service('POST', '/ofrep/v1/evaluate/flags/user_schema',
+        jsonb_build_object('context', jsonb_build_object('targetingKey', pg_temp.first_id('user_schema')))) a,
+    feature_service('POST', '/ofrep/v1/evaluate/flags/user_schema',
+        jsonb_build_object('context', jsonb_build_object('targetingKey', pg_temp.last_id('user_schema')))) b;
+SELECT is((SELECT status FROM feature_service('PUT', '/v2/features/instance', '{"userSchema": true}')), 200,
+    'feature_service() makes a roll-out a setting for all');
+SELECT is((SELECT body->'userSchema' FROM feature_service('GET', '/v2/features/instance')),
+    '{"enabled": true, "source": "SOURCE_INSTANCE"}'::jsonb, 'a setting for all has no percentage');
+SELECT roll_out_instance_feature('user_schema', 1, instance_id => 'a') AS ignored \gset
+SET LOCAL instance_features.instance_id = 'default';
+
 -- Whatever DML has stored.
 CREATE FUNCTION pg_temp.stored(percentage numeric) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
