@@ -42,9 +42,7 @@ share_argument(FunctionCallInfo fcinfo, int argno)
 	if (PG_ARGISNULL(argno))
 		report_null_argument("percentage");
 	if (!share_parse(PG_GETARG_NUMERIC(argno), &share))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("percentage must be a number from 0 to 100 with at most two decimals")));
+		share_report_bad_percentage();
 	return share;
 }
 

@@ -58,6 +58,15 @@ compare_keys(const ListCell *a, const ListCell *b)
 }
 
 /*
+ * Sort a list of changes by key.
+ */
+void
+featurejson_sort(List *changes)
+{
+	list_sort(changes, compare_keys);
+}
+
+/*
  * Extend a list of changes so that it also unsets every setting of a scope
  * that it does not mention, except those of removed and undefined features.
  * Both lists are ordered by key.  The list of changes is modified, and stays
@@ -92,11 +101,11 @@ featurejson_unset_others(const DefinitionSet *set, List *changes,
 }
 
 /*
- * Return the number of the feature with this JSON name or key.  Raises
+ * Return the definition of the feature with this JSON name or key.  Raises
  * invalid_parameter_value if there is none.
  */
-static int
-find_field(const DefinitionSet *set, const char *field, int len)
+const FeatureDefinition *
+featurejson_find(const DefinitionSet *set, const char *field, int len)
 {
 	int			feature = definitionset_find_json_name(set, field, len);
 
@@ -113,7 +122,7 @@ find_field(const DefinitionSet *set, const char *field, int len)
 				 errhint("get_system_features(true) lists the features.")));
 	}
 
-	return feature;
+	return &set->array[feature];
 }
 
 /*
@@ -230,7 +239,7 @@ featurejson_parse(const DefinitionSet *set, const Jsonb *features,
 		const FeatureDefinition *definition;
 
 		CHECK_FOR_INTERRUPTS();
-		definition = &set->array[find_field(set, name, len)];
+		definition = featurejson_find(set, name, len);
 		(void) JsonbIteratorNext(&it, &value, true);
 		featurejson_check_level(definition, level);
 		if (value.type != jbvNull)
@@ -241,7 +250,7 @@ featurejson_parse(const DefinitionSet *set, const Jsonb *features,
 												  JsonbValueToJsonb(&value)));
 	}
 
-	list_sort(changes, compare_keys);
+	featurejson_sort(changes);
 	return check_fields(set, changes);
 }
 

@@ -24,6 +24,9 @@ typedef struct RequestedChange
 
 extern bool featurejson_is_reserved(const char *json_name);
 extern RequestedChange *featurejson_make_change(const char *key, Jsonb *value);
+extern void featurejson_sort(List *changes);
+extern const FeatureDefinition *featurejson_find(const DefinitionSet *set,
+												 const char *field, int len);
 extern List *featurejson_unset_others(const DefinitionSet *set, List *changes,
 									  List *settings);
 extern void featurejson_check_level(const FeatureDefinition *definition,

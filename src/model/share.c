@@ -67,6 +67,17 @@ share_parse(Numeric percentage, int *share)
 }
 
 /*
+ * Raise invalid_parameter_value because of a percentage that is no share.
+ */
+void
+share_report_bad_percentage(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("percentage must be a number from 0 to 100 with at most two decimals")));
+}
+
+/*
  * Return the share of a percentage that direct DML may have stored.  Position
  * p belongs to it if p < percentage * 100, and never if that is not a number.
  */

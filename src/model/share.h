@@ -13,12 +13,15 @@
 #include "fmgr.h"
 #include "utils/numeric.h"
 
+#include "base/compat.h"
+
 #define WHOLE_SHARE 10000
 
 /* The share of a setting that is no roll-out: it holds for all below. */
 #define NO_SHARE (-1)
 
 extern bool share_parse(Numeric percentage, int *share);
+pg_noreturn extern void share_report_bad_percentage(void);
 extern int	share_from_percentage(Numeric percentage);
 extern Datum share_make_percentage(int share);
 extern int	share_position(const char *key, int key_length,
