@@ -29,9 +29,13 @@ typedef struct CacheStats
 
 extern CacheStats cache_stats;
 
-/* A scope and those that it inherits from, from the lowest up. */
+/*
+ * A scope and those that it inherits from, from the lowest up.  It may lack
+ * scopes of its context whose settings do not matter.
+ */
 typedef struct ScopeChain
 {
+	NamedId		context[NUM_LEVELS];	/* all ids, by level */
 	int			length;
 	ScopeName	names[NUM_LEVELS];
 	const CachedScope *scopes[NUM_LEVELS];	/* filled in by cache_find() */

@@ -104,6 +104,7 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 			continue;
 		size = MAXALIGN(size);
 		cached->feature = feature;
+		cached->share = setting->share;
 		cached->value_offset = size;
 		cached->sequence = setting->sequence;
 		cached->change_date = setting->change_date;

@@ -17,6 +17,7 @@
 typedef struct CachedSetting
 {
 	int			feature;		/* number of its definition */
+	int			share;			/* see share.h */
 	Size		value_offset;	/* from the start of the CachedScope */
 	int64		sequence;
 	TimestampTz change_date;

@@ -134,6 +134,7 @@ change_find_differences(List *settings, List *requested)
 		if (setting == NULL && request->value == NULL)
 			continue;
 		if (setting != NULL && request->value != NULL &&
+			setting->share == request->share &&
 			compareJsonbContainers(&setting->value->root,
 								   &request->value->root) == 0)
 			continue;
@@ -142,6 +143,7 @@ change_find_differences(List *settings, List *requested)
 		change->key = request->key;
 		change->setting = setting;
 		change->value = request->value;
+		change->share = request->share;
 		changes = lappend(changes, change);
 	}
 

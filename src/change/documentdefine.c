@@ -338,7 +338,7 @@ has_settings(const ScopeName *name, void *arg)
 {
 	const ScopeDocument *scope = documentparse_find_scope(arg, name);
 
-	return scope != NULL && scope->features != NULL;
+	return scope != NULL && documentparse_has_settings(scope);
 }
 
 /*

@@ -24,6 +24,7 @@
 #include "change/documentexport.h"
 #include "change/documentparse.h"
 #include "change/permission.h"
+#include "change/rolloutjson.h"
 #include "model/builtin.h"
 #include "table/definitionread.h"
 #include "table/tableread.h"
@@ -42,6 +43,9 @@ typedef struct Export
 	JsonFields	level;
 	JsonFields	instance;		/* on levels below instances */
 	JsonFields	scope;
+	JsonFields	scope_rollouts; /* these three for roll-outs */
+	JsonFields	instance_rollouts;
+	JsonFields	rollouts;
 
 	int			next;			/* in "instances": the one whose settings, or
 								 * scopes below, come next */
@@ -51,7 +55,8 @@ typedef struct Export
 } Export;
 
 /*
- * Add a setting to the object of its scope, unless its feature is removed.
+ * Add a setting to the object of its scope, or to that of the scope's roll-outs,
+ * unless its feature is removed.
  */
 static void
 add_setting(Export *export, const SettingRow *setting)
@@ -67,6 +72,12 @@ add_setting(Export *export, const SettingRow *setting)
 	definition = &export->definitions.array[feature];
 	if (definition->removed)
 		return;
+	if (setting->share != NO_SHARE)
+	{
+		value = rolloutjson_make(setting);
+		json_add_field(&export->scope_rollouts, definition->key, &value);
+		return;
+	}
 	json_root_value(json_copy(setting->value), &value);
 	value = json_unpack(&value);
 	json_add_field(&export->scope, definition->json_name, &value);
@@ -81,6 +92,16 @@ add_object(JsonFields *outer, const char *name, JsonFields *fields)
 	JsonbValue	object = json_take_fields(fields);
 
 	json_add_field(outer, name, &object);
+}
+
+/*
+ * The same for an object of roll-outs, which is left out if it is empty.
+ */
+static void
+add_rollouts(JsonFields *outer, const char *name, JsonFields *fields)
+{
+	if (fields->count > 0)
+		add_object(outer, name, fields);
 }
 
 static void
@@ -117,6 +138,8 @@ export_system(Export *export)
 		add_setting(export, lfirst(lc));
 	add_object(&export->document, level_infos[LEVEL_SYSTEM].document_field,
 			   &export->scope);
+	add_rollouts(&export->rollouts, level_infos[LEVEL_SYSTEM].document_field,
+				 &export->scope_rollouts);
 }
 
 static void
@@ -175,6 +198,8 @@ pass_instance(Export *export)
 {
 	CHECK_FOR_INTERRUPTS();
 	add_object(&export->level, next_instance(export)->id, &export->scope);
+	add_rollouts(&export->instance_rollouts, next_instance(export)->id,
+				 &export->scope_rollouts);
 	export->next++;
 }
 
@@ -204,6 +229,8 @@ export_instances(Export *export)
 		pass_instance(export);
 	add_object(&export->document, level_infos[LEVEL_INSTANCE].document_field,
 			   &export->level);
+	add_rollouts(&export->rollouts, level_infos[LEVEL_INSTANCE].document_field,
+				 &export->instance_rollouts);
 }
 
 /*
@@ -308,6 +335,7 @@ documentexport(bool users)
 			export_scopes_below(&export, level);
 	}
 	scan_end(export.snapshot);
+	add_rollouts(&export.document, ROLLOUTS_FIELD, &export.rollouts);
 	document = json_take_fields(&export.document);
 	return JsonbValueToJsonb(&document);
 }

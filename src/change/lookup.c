@@ -71,19 +71,19 @@ lookup_find(const NamedIds * named, const char *key, int key_length,
 }
 
 /*
- * Return the effective value of a boolean feature in a context.  Raises
- * undefined_object and no_data_found, unless that may be missing.  Raises
- * invalid_parameter_value if the feature is not boolean.
+ * Do what lookup_enabled() does.  Sets *levels to those of whose scopes the
+ * value depends, which are none if something is missing.
  */
-LookupResult
-lookup_enabled(const char *key, int key_length, const NamedIds * named,
-			   MissingPolicy missing)
+static LookupResult
+find_enabled(const char *key, int key_length, const NamedIds * named,
+			 MissingPolicy missing, LevelSet * levels)
 {
 	ScopeChain	chain;
 	int			feature;
 	FeatureState state;
 	JsonbValue	value;
 
+	*levels = 0;
 	if (missing == MISSING_ANYTHING && !tables_extension_is_installed())
 		return LOOKUP_MISSING;
 	feature = lookup_find(named, key, key_length, &chain);
@@ -97,6 +97,7 @@ lookup_enabled(const char *key, int key_length, const NamedIds * named,
 	if (feature < 0 && missing != MISSING_NOTHING)
 		return LOOKUP_MISSING;
 	argument_require_feature(feature, key, key_length);
+	*levels = effective_levels(&chain, feature);
 	effective_state(&chain, feature, &state);
 	json_root_value(state.value, &value);
 	if (state.definition->type != value_type("boolean") ||
@@ -105,6 +106,20 @@ lookup_enabled(const char *key, int key_length, const NamedIds * named,
 							 state.definition->type->name, "boolean");
 
 	return value.val.boolean ? LOOKUP_TRUE : LOOKUP_FALSE;
+}
+
+/*
+ * Return the effective value of a boolean feature in a context.  Raises
+ * undefined_object and no_data_found, unless that may be missing.  Raises
+ * invalid_parameter_value if the feature is not boolean.
+ */
+LookupResult
+lookup_enabled(const char *key, int key_length, const NamedIds * named,
+			   MissingPolicy missing)
+{
+	LevelSet	levels;
+
+	return find_enabled(key, key_length, named, missing, &levels);
 }
 
 /*
@@ -142,7 +157,7 @@ lookup_refresh(FeatureLookup *lookup)
 {
 	uint64		generation = generation_of_answers;
 	NamedIds	named = {0};
-	int			feature;
+	LevelSet	levels;
 
 	for (int level = 0; level < NUM_LEVELS; level++)
 	{
@@ -154,11 +169,9 @@ lookup_refresh(FeatureLookup *lookup)
 	}
 
 	lookup->generation = 0;
-	lookup->result = lookup_enabled(lookup->key, lookup->key_length, &named,
-									lookup->missing);
-	feature = lookup->result == LOOKUP_MISSING ? -1 :
-		definition_find(lookup->key, lookup->key_length);
-	lookup->has_lower_levels = lower_levels(feature) != 0;
+	lookup->result = find_enabled(lookup->key, lookup->key_length, &named,
+								  lookup->missing, &levels);
+	lookup->has_lower_levels = (levels & LOWER_LEVELS) != 0;
 	if (cache_remembers() || !tables_extension_is_installed())
 		lookup->generation = generation;
 	return lookup->result;

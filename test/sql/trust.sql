@@ -356,6 +356,8 @@ INSERT INTO allowed (command) VALUES
     ($$SELECT define_feature('everywhere', levels => '{system,instance,organization,user}')$$),
     ($$SELECT set_organization_features('{"everywhere": true}', 'o', 'j')$$),
     ($$SELECT set_user_features('{"everywhere": true}', 'u', 'j')$$),
+    ($$SELECT roll_out_system_feature('everywhere', 50)$$),
+    ($$SELECT roll_out_instance_feature('everywhere', 50, 'false', 'j')$$),
     ($$SELECT get_effective_features('j', 'o', 'u')$$),
     ($$SELECT get_organization_features(false, 'o', 'j')$$),
     ($$SELECT get_user_features(true, 'u', 'j')$$),
