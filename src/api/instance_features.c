@@ -19,6 +19,7 @@
 #include "change/scopewrite.h"
 #include "model/value.h"
 #include "table/generation.h"
+#include "table/ownwrite.h"
 
 /*
  * The upper limit of instance_features.max_value_size, in kilobytes.  Jsonb
@@ -117,6 +118,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("instance_features");
 
 	generation_init();
+	ownwrite_init();
 	capi_init();
 	version1_init();
 	notify_init();

@@ -60,7 +60,7 @@ lookup_find(const NamedIds * named, const char *key, int key_length,
 		levels = lower_levels(feature);
 		*chain = context;
 		keep_lower_levels(chain, levels);
-		if (!cache_find(chain))
+		if (!cache_find_values(chain))
 			chain->length = 0;
 
 		/* The definitions may have been loaded again. */
