@@ -85,7 +85,7 @@ typedef struct Generations
 typedef struct Load
 {
 	ScopeChain *chain;
-	const ScopeKey *keys;
+	const		ScopeKey *keys;
 	bool		values_only;	/* see cache_find_values() */
 	Generations begun;
 	Snapshot	snapshot;
@@ -284,7 +284,7 @@ refresh_scope(Load * load, int i)
 static void
 remember(Load * load)
 {
-	const ScopeKey *instance = &load->keys[Max(load->chain->length - 2, 0)];
+	const		ScopeKey *instance = &load->keys[Max(load->chain->length - 2, 0)];
 
 	if (!cache_remembers())
 		return;
@@ -386,7 +386,7 @@ make_keys(const ScopeChain *chain, ScopeKey * keys)
 		0
 	}
 
-:	scopekey_make(&chain->names[i]);
+	: scopekey_make(&chain->names[i]);
 }
 
 /*

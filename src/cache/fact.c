@@ -48,8 +48,8 @@ typedef struct FactBucket
 static FactBucket * buckets = NULL;
 static uint32 nbuckets = 0;
 static int	nfacts = 0;
-static uint64 generation = 0;	/* of the facts; they are valid if it is that of
-								 * scopes */
+static uint64 generation = 0;	/* of the facts; they are valid if it is that
+								 * of scopes */
 
 static inline FactBucket *
 find_bucket(uint32 delivered)

@@ -20,7 +20,7 @@ typedef struct ScopeKey
 	uint32		delivered;
 	uint32		rest;
 	uint64		secret;
-} ScopeKey;
+}			ScopeKey;
 
 /* Written by create_cache() in cache.c, when the session first loads. */
 extern uint64 scopekey_seed;

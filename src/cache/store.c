@@ -91,7 +91,7 @@ CachedScope *
 store_find(uint32 message, const ScopeName *name)
 {
 	StoreEntry *entry = by_message ? messages_lookup(by_message, message) :
-		NULL;
+	NULL;
 	CachedScope *scope = entry ? entry->first : NULL;
 
 	while (scope != NULL && scopename_compare(&scope->name, name) != 0)
@@ -107,7 +107,7 @@ bool
 store_invalidate(uint32 message)
 {
 	StoreEntry *entry = by_message ? messages_lookup(by_message, message) :
-		NULL;
+	NULL;
 	bool		was_valid = false;
 
 	for (CachedScope *scope = entry ? entry->first : NULL; scope != NULL;

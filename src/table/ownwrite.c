@@ -52,7 +52,7 @@ typedef struct Change
 	int			written_level;	/* deepest nest level that wrote; 0 if none */
 	int			registered_level;	/* nest level whose end still decides on
 									 * the message; 0 if not registered */
-}			Change;
+} Change;
 
 static Change changes[NUM_COMMON_MESSAGES + MAX_SCOPE_CHANGES] = {
 	[MESSAGE_ALL] = {.number = MESSAGE_ALL},
@@ -112,7 +112,7 @@ find_change(uint32 number)
  * registered.
  */
 static void
-register_change(Change * change)
+register_change(Change *change)
 {
 	int			nest_level = GetCurrentTransactionNestLevel();
 
