@@ -174,7 +174,10 @@ note_miss(uint32 message)
 	}
 	place = &missed[message & (nmissed - 1)];
 	again = *place == message;
-	*place = message;
+
+	/* Two that share a place must not expel each other for ever. */
+	if (*place == 0 || pg_prng_bool(&pg_global_prng_state))
+		*place = message;
 	return again;
 }
 
