@@ -254,7 +254,7 @@ is($reader->query(q{SELECT feature_enabled('user_schema', 'a'), feature_enabled(
 # A message that arrives while the cache loads, after the load's snapshot was
 # taken: each change, by a transaction that holds the load up, is one that makes
 # a value known to the reader wrong.
-my $deep = q{SELECT feature_enabled('deep', 'a', 'o', '%s')};
+my $deep  = q{SELECT feature_enabled('deep', 'a', 'o', '%s')};
 my @loads = (
 	[
 		'an instance',
@@ -290,8 +290,9 @@ for my $load (@loads)
 			"a load waits for a lock: $name");
 		$locker->query('SELECT ' . sprintf($change, $value) . '; COMMIT');
 		is($reader->wait, 't', "a load that a lock has held up goes on: $name");
-		is($reader->query($question),
-			substr($value, 0, 1), "the call after a load that was held up sees the change: $name");
+		is( $reader->query($question),
+			substr($value, 0, 1),
+			"the call after a load that was held up sees the change: $name");
 	}
 }
 
@@ -340,7 +341,8 @@ $reader->query("$mixed; $errors; SELECT set_config('instance_features.notify', '
   for 1 .. 20;
 my $after = $reader->query($total_bytes);
 # Which scopes are cached is up to chance, and so is their size.
-cmp_ok($reader->query($bytes),
+cmp_ok(
+	$reader->query($bytes),
 	'<',
 	$ours_before + 20_000,
 	"$calls mixed calls do not let the cache grow");
