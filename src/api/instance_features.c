@@ -93,9 +93,9 @@ _PG_init(void)
 							 NULL);
 	DefineCustomIntVariable("instance_features.cache_size",
 							"Sets the memory that a session uses for caching scopes.",
-							"The most recently used scope is kept even if it is larger.",
+							"The scopes that a call needs are kept even if they are larger.",
 							&cache_size,
-							16 * 1024,
+							32 * 1024,
 							64,
 							MAX_KILOBYTES,
 							PGC_USERSET,

@@ -34,7 +34,6 @@
  */
 #include "postgres.h"
 
-#include "common/pg_prng.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
@@ -50,16 +49,12 @@
 
 int			cache_size = 32 * 1024;
 CacheStats	cache_stats;
-uint64		scopekey_seed;
 
 /* Written by create_cache(). */
 static MemoryContext cache_cxt = NULL;
 
 /* The moment of the snapshot that the definitions have last agreed with. */
 static uint64 definitions_moment = 0;
-
-/* Stands for any scope without settings. */
-static const CachedScope no_settings;
 
 /*
  * The scopes of the current load, and whether a message about them has arrived
@@ -147,7 +142,6 @@ create_cache(void)
 	cache_cxt = AllocSetContextCreate(CacheMemoryContext,
 									  "instance_features cache",
 									  ALLOCSET_DEFAULT_SIZES);
-	scopekey_seed = pg_prng_uint64(&pg_global_prng_state);
 	generation_listen(scope_has_changed);
 }
 
@@ -365,73 +359,12 @@ load_chain(ScopeChain *chain, const ScopeKey * keys, bool values_only)
 	nwatches = 0;
 	store_end_load(max_scopes_size());
 	for (int i = load.lowest; i < chain->length; i++)
-		chain->scopes[i] = load.scopes[i] ? load.scopes[i] : &no_settings;
+		chain->scopes[i] = load.scopes[i] ? load.scopes[i] : &chain_no_settings;
 
 	MemoryContextSwitchTo(caller_cxt);
 	MemoryContextDelete(load_cxt);
 	warn_if_untracked();
 	return load.found;
-}
-
-/*
- * Return the keys of the scopes of a chain.  The only scope of a level needs
- * none, because all messages that are about it are about all scopes.
- */
-static void
-make_keys(const ScopeChain *chain, ScopeKey * keys)
-{
-	for (int i = 0; i < chain->length; i++)
-		keys[i] = level_is_single(chain->names[i].level) ? (ScopeKey)
-	{
-		0
-	}
-
-	: scopekey_make(&chain->names[i]);
-}
-
-/*
- * Find a chain among what is cached.  Returns false if that is not enough.
- * Sets *exists to whether all of its scopes exist.
- */
-static bool
-find_cached(ScopeChain *chain, const ScopeKey * keys, bool values_only,
-			bool *exists)
-{
-	int			instance = chain->length - 2;
-	uint64		first_moment = 0;
-	uint64		last_moment = PG_UINT64_MAX;
-
-	*exists = true;
-	for (int i = chain->length - 1; i >= 0; i--)
-	{
-		CachedScope *scope;
-
-		chain->scopes[i] = &no_settings;
-		if (values_only && i < instance &&
-			absence_is_certain(&keys[instance], &keys[i]))
-			continue;
-		scope = store_find(keys[i].delivered, &chain->names[i]);
-		if (scope != NULL && scope->generation == generation_of_scopes)
-		{
-			chain->scopes[i] = scope;
-			first_moment = Max(first_moment, scope->first_moment);
-			last_moment = Min(last_moment, scope->last_moment);
-			continue;
-		}
-		switch (fact_find(&keys[i]))
-		{
-			case FACT_NO_SETTINGS:
-				if (!values_only)
-					return false;
-				break;
-			case FACT_ABSENT:
-				*exists = false;
-				return true;
-			default:
-				return false;
-		}
-	}
-	return first_moment <= last_moment;
 }
 
 static bool
@@ -442,9 +375,9 @@ find_chain(ScopeChain *chain, bool values_only)
 
 	AcceptInvalidationMessages();
 	create_cache();
-	make_keys(chain, keys);
+	chain_make_keys(chain, keys);
 	if (!definitions_are_current() || ownwrite_is_pending() ||
-		!find_cached(chain, keys, values_only, &exists))
+		!chain_find_cached(chain, keys, values_only, &exists))
 		return load_chain(chain, keys, values_only);
 	cache_count_hit();
 	return exists;

@@ -12,7 +12,7 @@
 #ifndef INSTANCE_FEATURES_CACHE_H
 #define INSTANCE_FEATURES_CACHE_H
 
-#include "cache/scopeload.h"
+#include "cache/chain.h"
 
 /* The setting instance_features.cache_size, in kB.  Written by SET. */
 extern int	cache_size;
@@ -28,14 +28,6 @@ typedef struct CacheStats
 } CacheStats;
 
 extern CacheStats cache_stats;
-
-/* A scope and those that it inherits from, from the lowest up. */
-typedef struct ScopeChain
-{
-	int			length;
-	ScopeName	names[NUM_LEVELS];
-	const CachedScope *scopes[NUM_LEVELS];	/* filled in by cache_find*() */
-} ScopeChain;
 
 static inline void
 cache_count_hit(void)

@@ -22,22 +22,6 @@ typedef struct ScopeKey
 	uint64		secret;
 }			ScopeKey;
 
-/* Written by create_cache() in cache.c, when the session first loads. */
-extern uint64 scopekey_seed;
-
-/*
- * Return the key of a scope.  Must be called in a transaction.
- */
-static inline ScopeKey
-scopekey_make(const ScopeName *name)
-{
-	uint64		hash = message_name_hash(name, 0);
-	ScopeKey	key;
-
-	key.delivered = message_delivered(message_number(hash));
-	key.rest = (uint32) (hash >> 32);
-	key.secret = message_name_hash(name, scopekey_seed);
-	return key;
-}
+extern ScopeKey scopekey_make(const ScopeName *name);
 
 #endif							/* INSTANCE_FEATURES_SCOPEKEY_H */
