@@ -265,6 +265,7 @@ refresh_scope(Load * load, int i)
 	else
 	{
 		scope->first_moment = load->moment;
+		scope->fingerprint = tableread_fingerprint(load->snapshot, name);
 		store_add(scope, load->keys[i].delivered, max_scopes_size());
 	}
 	load->scopes[i] = scope;

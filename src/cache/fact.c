@@ -12,9 +12,9 @@
  * that depend on it, because nobody would notice the messages about it.
  *
  * The table consists of buckets of FACTS_PER_BUCKET places, which are used from
- * the first one on.  The message of a scope determines the bucket.  The table
- * grows when a bucket is full, until it has the size that is allowed; then a
- * fact replaces one of its bucket.
+ * the first one on.  The message of a scope determines its bucket; while that
+ * is full, the next one may have facts of it too.  The table grows when both are
+ * full, until it has the size that is allowed; then a fact replaces another.
  *
  *-------------------------------------------------------------------------
  */
@@ -57,6 +57,12 @@ find_bucket(uint32 delivered)
 	return &buckets[((uint64) delivered * nbuckets) >> 32];
 }
 
+static inline FactBucket *
+next_bucket(const FactBucket * bucket)
+{
+	return &buckets[(bucket - buckets + 1) % nbuckets];
+}
+
 static inline bool
 is_about(const KnownFact * known, const ScopeKey * key)
 {
@@ -76,14 +82,18 @@ fact_find(const ScopeKey * key)
 	if (generation != generation_of_scopes)
 		return FACT_UNKNOWN;
 	bucket = find_bucket(key->delivered);
-	for (int i = 0; i < FACTS_PER_BUCKET; i++)
+	for (int n = 0; n < 2; n++)
 	{
-		const		KnownFact *known = &bucket->facts[i];
+		for (int i = 0; i < FACTS_PER_BUCKET; i++)
+		{
+			const		KnownFact *known = &bucket->facts[i];
 
-		if (known->rest_and_fact == 0)
-			break;
-		if (is_about(known, key))
-			return known->rest_and_fact & FACT_BITS;
+			if (known->rest_and_fact == 0)
+				return FACT_UNKNOWN;
+			if (is_about(known, key))
+				return known->rest_and_fact & FACT_BITS;
+		}
+		bucket = next_bucket(bucket);
 	}
 	return FACT_UNKNOWN;
 }
@@ -105,7 +115,8 @@ remove_fact(FactBucket * bucket, int place)
 
 /*
  * Forget what is known of the scopes with this message.  Returns whether there
- * was something.
+ * was something.  Looks into the next bucket in any case: what is there cannot
+ * be found now if this one is not full, but could be again.
  */
 bool
 fact_forget(uint32 delivered)
@@ -116,14 +127,18 @@ fact_forget(uint32 delivered)
 	if (generation != generation_of_scopes)
 		return false;
 	bucket = find_bucket(delivered);
-	for (int i = FACTS_PER_BUCKET - 1; i >= 0; i--)
+	for (int n = 0; n < 2; n++)
 	{
-		if (bucket->facts[i].rest_and_fact != 0 &&
-			bucket->facts[i].delivered == delivered)
+		for (int i = FACTS_PER_BUCKET - 1; i >= 0; i--)
 		{
-			remove_fact(bucket, i);
-			found = true;
+			if (bucket->facts[i].rest_and_fact != 0 &&
+				bucket->facts[i].delivered == delivered)
+			{
+				remove_fact(bucket, i);
+				found = true;
+			}
 		}
+		bucket = next_bucket(bucket);
 	}
 	return found;
 }
@@ -138,16 +153,20 @@ put_fact(const KnownFact * fact)
 	FactBucket *bucket = find_bucket(fact->delivered);
 	ScopeKey	key = {fact->delivered, fact->rest_and_fact, fact->secret};
 
-	for (int i = 0; i < FACTS_PER_BUCKET; i++)
+	for (int n = 0; n < 2; n++)
 	{
-		KnownFact  *place = &bucket->facts[i];
+		for (int i = 0; i < FACTS_PER_BUCKET; i++)
+		{
+			KnownFact  *place = &bucket->facts[i];
 
-		if (place->rest_and_fact == 0)
-			nfacts++;
-		else if (!is_about(place, &key))
-			continue;
-		*place = *fact;
-		return true;
+			if (place->rest_and_fact == 0)
+				nfacts++;
+			else if (!is_about(place, &key))
+				continue;
+			*place = *fact;
+			return true;
+		}
+		bucket = next_bucket(bucket);
 	}
 	return false;
 }

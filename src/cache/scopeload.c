@@ -58,8 +58,9 @@ append_string(CachedScope *scope, Size *size, const char *string, int len)
 
 /*
  * Load a scope into "cxt", without settings of undefined features.  Returns
- * NULL if there is no such scope.  The caller has loaded the definitions, and
- * frees what is palloc'd in the current memory context.
+ * NULL if there is no such scope.  The caller has loaded the definitions, frees
+ * what is palloc'd in the current memory context, and sets the fingerprint if it
+ * needs one.
  */
 CachedScope *
 scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
@@ -83,7 +84,6 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 
 	scope = MemoryContextAllocHuge(cxt, size);
 	memset(scope, 0, offsetof(CachedScope, settings));
-	scope->fingerprint = tableread_fingerprint(snapshot, name);
 	scope->stored = stored;
 	scope->row = row;
 
