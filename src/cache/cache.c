@@ -240,6 +240,7 @@ static bool
 refresh_scope(Load * load, int i)
 {
 	const ScopeName *name = &load->chain->names[i];
+	bool		whole = !load->values_only || level_is_single(name->level);
 	CachedScope *scope = store_find(load->keys[i].delivered, name);
 
 	if (scope != NULL && agrees(load, scope))
@@ -253,11 +254,10 @@ refresh_scope(Load * load, int i)
 		 level_name(name->level), name->len, name->id);
 	if (scope != NULL)
 		store_remove(scope);
-	scope = scopeload(load->snapshot, name, cache_cxt);
+	scope = scopeload(load->snapshot, name, whole, cache_cxt);
 	if (scope == NULL)
 		return false;
-	if (load->values_only && scope->nsettings == 0 &&
-		!level_is_single(name->level))
+	if (!whole && scope->nsettings == 0)
 	{
 		pfree(scope);
 		scope = NULL;
@@ -265,7 +265,6 @@ refresh_scope(Load * load, int i)
 	else
 	{
 		scope->first_moment = load->moment;
-		scope->fingerprint = tableread_fingerprint(load->snapshot, name);
 		store_add(scope, load->keys[i].delivered, max_scopes_size());
 	}
 	load->scopes[i] = scope;

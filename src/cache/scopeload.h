@@ -52,7 +52,7 @@ setting_value(const CachedScope *scope, const CachedSetting *setting)
 }
 
 extern CachedScope *scopeload(Snapshot snapshot, const ScopeName *name,
-							  MemoryContext cxt);
+							  bool whole, MemoryContext cxt);
 extern const CachedSetting *scopeload_find_setting(const CachedScope *scope,
 												   int feature);
 
