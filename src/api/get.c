@@ -38,6 +38,17 @@ PG_FUNCTION_INFO_V1(get_effective_features);
 PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
+ * Find the scopes of a chain for effective values.  Raises no_data_found if the
+ * instance does not exist.
+ */
+static void
+find_values(ScopeChain *chain)
+{
+	if (!cache_find_values(chain))
+		report_scope_not_found(&chain->names[chain->length - 2]);
+}
+
+/*
  * get_*_features(inheritance, id, instance_id)
  */
 static Datum
@@ -51,7 +62,10 @@ get_features(FunctionCallInfo fcinfo, FeatureLevel level)
 	chain = argument_chain(fcinfo, 1, level);
 	inheritance = argument_boolean(fcinfo, 0, "inheritance");
 	rsinfo = result_begin_states(fcinfo);
-	context_find(&chain);
+	if (inheritance)
+		find_values(&chain);
+	else
+		context_find(&chain);
 
 	states_read(&chain, inheritance, result_emit_state, rsinfo);
 	return (Datum) 0;
@@ -76,7 +90,7 @@ get_effective_features(PG_FUNCTION_ARGS)
 	named = argument_context(fcinfo, 0);
 	chain = context_chain(&named, CONTEXT_LEVEL);
 	rsinfo = result_begin_states(fcinfo);
-	context_find(&chain);
+	find_values(&chain);
 
 	states_read(&chain, true, result_emit_state, rsinfo);
 	return (Datum) 0;

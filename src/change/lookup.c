@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "base/jsonbuild.h"
 #include "change/argument.h"
 #include "change/lookup.h"
 
@@ -50,24 +49,40 @@ lookup_find(const NamedIds * named, const char *key, int key_length,
 			ScopeChain *chain)
 {
 	ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
+	uint64		version = definitions_version();
+	int			feature = definition_find(key, key_length);
 	LevelSet	levels;
-	int			feature;
 
-	cache_refresh_definitions();
-	feature = definition_find(key, key_length);
+	/* Which scopes matter is known only when the definitions are current. */
 	do
 	{
 		levels = lower_levels(feature);
 		*chain = context;
 		keep_lower_levels(chain, levels);
-		if (!cache_find(chain))
+		if (!cache_find_values(chain))
 			chain->length = 0;
-
-		/* The definitions may have been loaded again. */
-		feature = definition_find(key, key_length);
+		if (definitions_version() != version)
+		{
+			version = definitions_version();
+			feature = definition_find(key, key_length);
+		}
 	} while ((lower_levels(feature) & ~levels) != 0);
 
 	return feature;
+}
+
+/*
+ * Get a boolean out of a value, without the functions that take a value apart,
+ * which would allocate memory.  Returns false if it is not a boolean.
+ */
+static inline bool
+get_boolean(const Jsonb *value, bool *result)
+{
+	if (value->root.header != (JB_FARRAY | JB_FSCALAR | 1) ||
+		!JBE_ISBOOL(value->root.children[0]))
+		return false;
+	*result = JBE_ISBOOL_TRUE(value->root.children[0]);
+	return true;
 }
 
 /*
@@ -81,7 +96,7 @@ find_enabled(const char *key, int key_length, const NamedIds * named,
 	ScopeChain	chain;
 	int			feature;
 	FeatureState state;
-	JsonbValue	value;
+	bool		value;
 
 	*levels = 0;
 	if (missing == MISSING_ANYTHING && !tables_extension_is_installed())
@@ -99,13 +114,12 @@ find_enabled(const char *key, int key_length, const NamedIds * named,
 	argument_require_feature(feature, key, key_length);
 	*levels = effective_levels(&chain, feature);
 	effective_state(&chain, feature, &state);
-	json_root_value(state.value, &value);
-	if (state.definition->type != value_type("boolean") ||
-		value.type != jbvBool)
+	if (!get_boolean(state.value, &value) ||
+		state.definition->type != value_type("boolean"))
 		report_type_mismatch(state.definition->key,
 							 state.definition->type->name, "boolean");
 
-	return value.val.boolean ? LOOKUP_TRUE : LOOKUP_FALSE;
+	return value ? LOOKUP_TRUE : LOOKUP_FALSE;
 }
 
 /*

@@ -31,6 +31,9 @@
 #include "table/generation.h"
 #include "table/scan.h"
 
+/* Written by scan_begin(). */
+static uint64 moment = 0;
+
 /*
  * Begin a read.  The returned snapshot is not older than this call.  The
  * caller releases it with scan_end(); an error releases it too.  Raises the
@@ -39,12 +42,32 @@
 Snapshot
 scan_begin(void)
 {
+	static uint64 completions = 0;	/* known to the last snapshot */
+	Snapshot	snapshot;
+
 	generation_prepare();
 	tables_resolve();
 
 	/* Do not reuse the snapshot of an earlier catalog scan. */
 	InvalidateCatalogSnapshot();
-	return RegisterSnapshot(GetCatalogSnapshot(tables_oid(TABLE_SCOPE)));
+	snapshot = GetCatalogSnapshot(tables_oid(TABLE_SCOPE));
+	if (snapshot->snapXactCompletionCount == 0 ||
+		snapshot->snapXactCompletionCount != completions)
+		moment++;
+	completions = snapshot->snapXactCompletionCount;
+	return RegisterSnapshot(snapshot);
+}
+
+/*
+ * Return a number for the moment of the last snapshot, which increases.  If
+ * two snapshots have the same number, no transaction has ended between them
+ * that may have written something, so they differ at most in what the current
+ * transaction has written.
+ */
+uint64
+scan_moment(void)
+{
+	return moment;
 }
 
 /*

@@ -16,6 +16,7 @@
 typedef bool (*RowCallback) (Relation rel, HeapTuple tuple, void *arg);
 
 extern Snapshot scan_begin(void);
+extern uint64 scan_moment(void);
 extern void scan_end(Snapshot snapshot);
 extern void scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 							   const ScopeName *name, RowCallback callback,
