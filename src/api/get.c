@@ -215,13 +215,14 @@ lookup_arguments(FunctionCallInfo fcinfo, const text *key)
 
 	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
-		if (named.ids[level].id != NULL)
+		/* All else is checked when the id is used. */
+		if (named.ids[level].len > MAX_SCOPE_ID_LENGTH)
 			context_check_id(level, named.ids[level].id, named.ids[level].len);
 	}
 	if (lookup == NULL)
 	{
-		lookup = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
-									sizeof(FeatureLookup));
+		lookup = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+										sizeof(FeatureLookup));
 		fcinfo->flinfo->fn_extra = lookup;
 	}
 	lookup_init(lookup, VARDATA_ANY(key), key_length, &named, missing);

@@ -86,11 +86,12 @@ $node->safe_psql(
 			PERFORM pg_sleep(0.001);
 		END LOOP;
 	END $$;
-	-- 1 if the answers must be right and are, 0 if a write was under way.
+	-- 1 if the answers must be right and are, 0 if a write was under way, or
+	-- none was made yet.
 	CREATE FUNCTION check_answer(before bigint, answer boolean, deep boolean, next boolean)
 		RETURNS integer LANGUAGE plpgsql PARALLEL SAFE AS $$
 	BEGIN
-		IF (SELECT last_value FROM intent) <> before THEN
+		IF before = 0 OR (SELECT last_value FROM intent) <> before THEN
 			RETURN 0;
 		END IF;
 		-- The next user has no setting yet, and inherits.
