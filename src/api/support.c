@@ -49,12 +49,14 @@ PG_FUNCTION_INFO_V1(feature_enabled_support);
 PG_FUNCTION_INFO_V1(feature_states_support);
 
 /*
- * Planning reads settings for at most this share of the table's rows, and at
- * most these numbers, so that it is cheap compared with a scan of the table.
+ * Planning reads one setting for so many rows of the table, but the minimum in
+ * any case and no more than the maximum.  With the estimates that the planner
+ * makes of the list, a setting takes some microseconds, so planning is cheap
+ * compared with a scan of the table.
  */
-#define ROWS_PER_SETTING 100
+#define ROWS_PER_SETTING 300
 #define MIN_SETTINGS 1000
-#define MAX_SETTINGS 1000000
+#define MAX_SETTINGS 100000
 
 /* The selectivity if there were more settings than that. */
 #define UNKNOWN_SELECTIVITY 0.5

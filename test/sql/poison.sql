@@ -182,9 +182,13 @@ CREATE FUNCTION pg_temp.break() RETURNS void LANGUAGE sql AS $$
     INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
     VALUES ('other', 'user_schema', 'boolean', 'true');
 $$;
+-- A scan of the whole table would be an error, as none of these instances exists.
+CREATE TEMP TABLE item (tenant text PRIMARY KEY);
+INSERT INTO item SELECT 'x' || n FROM generate_series(1, 2000) n;
 CREATE TEMP TABLE command (n integer GENERATED ALWAYS AS IDENTITY, text text);
 INSERT INTO command (text) VALUES
     ($$SELECT poisoned.feature_enabled('user_schema', 'a')$$),
+    ($$SELECT FROM pg_temp.item WHERE poisoned.feature_enabled('oidc_token_exchange', tenant)$$),
     ($$SELECT poisoned.feature_value('color')$$),
     ($$SELECT poisoned.feature_text('color', 'a')$$),
     ($$SELECT poisoned.feature_integer('amount', 'b')$$),
