@@ -133,7 +133,11 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"features": {"theme": {"jsonName
     'apply_features() refuses another JSON name of a feature');
 
 -- Bad definitions.
-SELECT is(pg_temp.try_definition(definition), error,
+SELECT is(pg_temp.try_definition(definition),
+    replace(replace(error, '%types%', (SELECT string_agg(type::text, ', ')
+        FROM unnest(enum_range(NULL::feature_type)) type)),
+    '%levels%', (SELECT string_agg(level::text, ', ')
+        FROM unnest(enum_range(NULL::feature_level)) level)),
     'apply_features() refuses the definition ' || definition)
 FROM (VALUES
     ('[]', '22023 | definition must be a JSON object | It is an array.'),
@@ -152,9 +156,9 @@ FROM (VALUES
     ('{"jsonName": {}}', '22023 | field "jsonName" must be a string | It is an object.'),
     ('{"type": ["string"]}', '22023 | field "type" must be a string | It is an array.'),
     ('{"type": "text"}', '22023 | unknown value "text" in field "type" | '
-        'Use one of: boolean, string, integer, number, object, array.'),
+        'Use one of: %types%.'),
     ('{"type": "unknown"}', '22023 | unknown value "unknown" in field "type" | '
-        'Use one of: boolean, string, integer, number, object, array.'),
+        'Use one of: %types%.'),
     ('{"allowedValues": "a"}', '22023 | field "allowedValues" must be an array | It is a string.'),
     ('{"allowedValues": {}}', '22023 | field "allowedValues" must be an array | It is an object.'),
     ('{"default": "a", "allowedValues": []}',
@@ -166,13 +170,13 @@ FROM (VALUES
         '"a" is not one of the allowed ["b"].'),
     ('{"levels": "user"}', '22023 | field "levels" must be an array | It is a string.'),
     ('{"levels": []}', '22023 | levels must not be empty | '
-        'Name at least one of: system, instance, organization, user.'),
+        'Name at least one of: %levels%.'),
     ('{"levels": [1]}',
         '22023 | field "levels" must be an array of strings | An element is a number.'),
     ('{"levels": [null]}',
         '22023 | field "levels" must be an array of strings | An element is null.'),
     ('{"levels": ["org"]}', '22023 | unknown value "org" in field "levels" | '
-        'Use one of: system, instance, organization, user.'),
+        'Use one of: %levels%.'),
     ('{"stage": false}', '22023 | field "stage" must be a string | It is a boolean.'),
     ('{"stage": "beta"}', '22023 | unknown value "beta" in field "stage" | '
         'Use one of: experimental, stable, deprecated, removed.'),
