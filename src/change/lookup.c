@@ -40,24 +40,42 @@ keep_lower_levels(ScopeChain *chain, LevelSet levels)
 }
 
 /*
+ * Raise invalid_parameter_value unless what a call names can be ids, whether or
+ * not the answer depends on them.
+ */
+static void
+check_named_ids(const NamedIds * named)
+{
+	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
+	{
+		const		NamedId *id = &named->ids[level];
+
+		if (id->id != NULL)
+			context_check_id(level, id->id, id->len);
+	}
+}
+
+/*
  * Find a feature, and those scopes of a context that its value may depend on.
- * Returns its number, or -1 if no feature has this key.  Sets chain->length to
- * 0 if the instance does not exist.
+ * The current organization and user are not even looked at if it depends on
+ * none.  Returns its number, or -1 if no feature has this key.  Sets
+ * chain->length to 0 if the instance does not exist.
  */
 int
 lookup_find(const NamedIds * named, const char *key, int key_length,
 			ScopeChain *chain)
 {
-	ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
 	uint64		version = definitions_version();
 	int			feature = definition_find(key, key_length);
 	LevelSet	levels;
+
+	check_named_ids(named);
 
 	/* Which scopes matter is known only when the definitions are current. */
 	do
 	{
 		levels = lower_levels(feature);
-		*chain = context;
+		*chain = context_chain(named, levels != 0 ? CONTEXT_LEVEL : LEVEL_INSTANCE);
 		keep_lower_levels(chain, levels);
 		if (!cache_find_values(chain))
 			chain->length = 0;
@@ -68,6 +86,14 @@ lookup_find(const NamedIds * named, const char *key, int key_length,
 		}
 	} while ((lower_levels(feature) & ~levels) != 0);
 
+	/* A roll-out by the instance is for its users in any case. */
+	if (levels == 0 && feature >= 0 && chain->length > 0 &&
+		(effective_levels(chain, feature) & LOWER_LEVELS) != 0)
+	{
+		ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
+
+		memcpy(chain->context, context.context, sizeof(chain->context));
+	}
 	return feature;
 }
 
