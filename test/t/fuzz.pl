@@ -431,15 +431,13 @@ my %current = (I => 'default', O => '', U => '');
 
 # The chain of scopes that a call of a kind is about, which names some ids by the
 # letters above; undef if that is an error.  Only a walk goes through the
-# organization of a user, and the current organization and user are not used
-# where it does not matter who they are.
+# organization of a user.
 sub resolve
 {
 	my ($kind, $named, $walk) = @_;
 	my $given = join '', grep { defined $named->{$_} } qw(i o u);
 	my $row   = $contexts{$kind}{$given};
-	return undef       if $row eq 'x';
-	$row =~ s/[OU]/-/g if $kind eq 'context' && !$walk;
+	return undef if $row eq 'x';
 	my ($i, $o, $u) = map {
 			$_ eq '-'                       ? undef
 		  : /[iou]/                         ? $named->{$_}
@@ -640,8 +638,9 @@ sub random_ids
 sub context_of
 {
 	my (%named) = @_;
-	return (join(', ', map { quote($_) } @named{qw(i o u)}),
-		sub { my ($matters) = @_; return resolve('context', \%named, $matters // 1) });
+	return (
+		join(', ', map { quote($_) } @named{qw(i o u)}),
+		sub { return resolve('context', \%named) });
 }
 
 # The fields of a document with the requests of some scopes; the instances are
@@ -999,7 +998,7 @@ my %operations = (
 		  rand() < 0.7 ? undef : $function eq 'feature_enabled' ? pick('t', 'f') : '"fallback"';
 		return (
 			sprintf('SELECT %s(%s, %s, %s)', $function, quote($key), $context, quote($fallback)),
-			sub { read_value($chain, $key, $function, $fallback) });
+			sub { read_value($chain->(), $key, $function, $fallback) });
 	},
 	hot => sub {
 
@@ -1028,7 +1027,7 @@ my %operations = (
 				my @answers =
 				  map {
 					my ($key, undef, $chain) = @$_;
-					read_value($chain, $key, 'feature_enabled')
+					read_value($chain->(), $key, 'feature_enabled')
 				  } @rows;
 				my ($error) = grep { /^ERROR/ } @answers;
 				return $error // join "\n", @answers, @answers;
@@ -1065,7 +1064,7 @@ my %operations = (
 		my $fallback = rand() < 0.7 ? undef : $function eq 'feature_text' ? 'x' : 7;
 		return (
 			sprintf('SELECT %s(%s, %s, %s)', $function, quote($key), $context, quote($fallback)),
-			sub { read_value($chain, $key, $function, $fallback) });
+			sub { read_value($chain->(), $key, $function, $fallback) });
 	},
 	get => sub {
 		my ($id, $name) = random_instance();
@@ -1450,20 +1449,9 @@ sub definition_error
 	return '';
 }
 
-# Whether the value of a feature may depend on the organization or the user.
-sub has_lower_levels
-{
-	my ($key) = @_;
-	return
-		 defined $key
-	  && definition($key)
-	  && grep { /organization|user/ } @{ definition($key)->{levels} };
-}
-
 sub read_value
 {
-	my ($context, $key, $function, $fallback) = @_;
-	my $chain = $context->(has_lower_levels($key) ? 1 : 0);
+	my ($chain, $key, $function, $fallback) = @_;
 	my %types = (
 		feature_enabled => ['boolean'],
 		feature_text    => ['string'],
@@ -1752,7 +1740,7 @@ while ($step++ < $steps)
 			i => random_id(),
 			o => rand() < 0.5 ? undef : random_lower_id('organization'),
 			u => rand() < 0.5 ? undef : random_lower_id('user'));
-		my $chain = resolve('context', \%ids, 1);
+		my $chain = resolve('context', \%ids);
 		if ($chain && $state->{scopes}{ $chain->[-2] })
 		{
 			my $sql = sprintf 'SELECT feature, value, source, sequence
