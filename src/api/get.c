@@ -159,7 +159,8 @@ same_bytes(const char *a, const char *b, int len)
 
 /*
  * Return whether an argument is the id of a memoized lookup.  If the id does
- * not matter, it only has to be as valid as that one.
+ * not matter, it only has to be as valid as that one, which a current id may
+ * not be where another one was named.
  */
 static inline bool
 id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters)
@@ -168,7 +169,7 @@ id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters
 	int			length;
 
 	if (PG_ARGISNULL(argno))
-		return id->length < 0 || !matters;
+		return id->length < 0;
 
 	value = get_text_argument(fcinfo, argno);
 	length = VARSIZE_ANY_EXHDR(value);

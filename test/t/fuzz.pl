@@ -101,7 +101,7 @@ sub scope_id
 	my ($name) = @_;
 	return
 		$name eq 'system' ? 'SYSTEM'
-	  : $name =~ /\n/     ? (split /\n/, $name)[2]
+	  : $name =~ /\n/     ? (split /\n/, $name, 3)[2]
 	  :                     $name =~ s/^i://r;
 }
 
@@ -112,7 +112,11 @@ sub level_of
 }
 
 # The instance that a scope belongs to, or the scope itself.
-sub owned_name { my ($name) = @_; return $name =~ /\n/ ? instance((split /\n/, $name)[1]) : $name }
+sub owned_name
+{
+	my ($name) = @_;
+	return $name =~ /\n/ ? instance((split /\n/, $name, 3)[1]) : $name;
+}
 
 # The names of the scopes of a level, in the order of instances and ids.
 sub names_of
@@ -639,6 +643,36 @@ sub context_of
 		sub { return resolve('context', \%named) });
 }
 
+# The fields of a document with the requests of some scopes; the instances are
+# there, even if there are none, if that is asked for.
+sub document_fields
+{
+	my (%requests) = @_;
+	my $instances  = delete $requests{instances};
+	my %scopes     = (instances => {});
+	my @fields;
+	for my $name (sort keys %requests)
+	{
+		my $level = level_of($name);
+		my $field = json_string(scope_id($name)) . ': ' . request_text($requests{$name});
+		if ($level eq 'system') { push @fields, '"system": ' . request_text($requests{$name}) }
+		elsif ($level eq 'instance') { push @{ $scopes{instances}{''} }, $field }
+		else { push @{ $scopes{"${level}s"}{ scope_id(owned_name($name)) } }, $field }
+	}
+	push @fields, '"instances": {' . join(', ', @{ $scopes{instances}{''} // [] }) . '}'
+	  if $instances || %{ $scopes{instances} };
+	for my $field (grep { $scopes{$_} } qw(organizations users))
+	{
+		my $below = $scopes{$field};
+		push @fields,
+		  "\"$field\": {"
+		  . join(', ',
+			map { json_string($_) . ': {' . join(', ', @{ $below->{$_} }) . '}' } sort keys %$below)
+		  . '}';
+	}
+	return @fields;
+}
+
 # One operation: its SQL, a function that gives what it should answer, and one
 # that brings the answer into a form that can be compared.
 my %operations = (
@@ -685,19 +719,29 @@ my %operations = (
 			sub { reset_features($role, 'system', $expected) });
 	},
 	create => sub {
-		my ($role) = @_;
-		my $id     = rand() < 0.05 ? undef : random_id();
-		my $owner  = rand() < 0.3  ? undef : pick(@roles);
+		my ($role)  = @_;
+		my $id      = rand() < 0.05 ? undef : random_id();
+		my $owner   = rand() < 0.3  ? undef : pick(@roles);
+		my $request = rand() < 0.6  ? undef : random_request('instance');
 		return (
 			sprintf(
-				'SELECT (create_instance(%s, %s)).sequence',
-				quote($id), $owner ? "'$owner'" : 'NULL'),
+				'SELECT (create_instance(%s, %s, %s)).sequence',
+				quote($id),
+				$owner ? "'$owner'" : 'NULL',
+				quote(defined $request ? request_text($request) : undef)),
 			sub {
 				return 'ERROR:  22023' if !defined $id || bad_id($id);
+				my $wanted = defined $request ? parse_features($request, 'instance') : {};
+				return 'ERROR:  22023' unless $wanted;
 				return 'ERROR:  42501' unless is_system_owner($role);
-				return 'ERROR:  42710' if $state->{scopes}{ instance($id) };
-				$state->{scopes}{ instance($id) } = new_scope($owner // $role);
-				return 0;
+				my $name = instance($id);
+				return 'ERROR:  42710' if $state->{scopes}{$name};
+				my $scope   = new_scope($owner // $role);
+				my @changes = find_changes($scope, $wanted);
+				return 'ERROR:  22023' if @changes && !is_recordable();
+				$state->{scopes}{$name} = $scope;
+				make_changes($role, $name, @changes);
+				return $scope->{sequence};
 			});
 	},
 	drop => sub {
@@ -890,30 +934,32 @@ my %operations = (
 		my ($role) = @_;
 		my $dry_run = rand() < 0.04 ? 'NULL' : pick('true', 'false', 'false');
 		my %document;
-		$document{system} =
-		  rand() < 0.05
-		  ? random_request('system') // 'null'
-		  : random_features('system')
-		  if rand() < 0.4;
+		my $part = sub {
+			my ($level) = @_;
+			return
+				rand() < 0.05 ? random_request($level) // 'null'
+			  : rand() < 0.2  ? {}
+			  :                 random_features($level);
+		};
+		$document{system} = $part->('system') if rand() < 0.4;
 		for (1 .. rand 3)
 		{
 			my $id = random_id();
 			next if $id eq '' && rand() < 0.7 || length $id > 200 && rand() < 0.7;
-			$document{instances}{$id} = rand() < 0.05 ? random_request('instance')
-			  // 'null' : rand() < 0.2 ? {} : random_features('instance');
+			$document{ instance($id) } = $part->('instance');
 		}
-		my $extra     = rand() < 0.03 ? pick('"features_of_mine": {}', '"instances": 1') : undef;
-		my $instances = $document{instances};
-		my $text      = '{'
-		  . join(
-			', ',
-			$document{system} ? '"system": ' . request_text($document{system}) : (),
-			$instances        ? '"instances": {'
-			  . join(', ',
-				map { json_string($_) . ': ' . request_text($instances->{$_}) }
-				sort keys %$instances)
-			  . '}' : (),
-			$extra // ()) . '}';
+		for (1 .. rand 4)
+		{
+			my $level = pick(qw(organization user));
+			my ($instance, $id) = (random_id(), random_lower_id($level));
+			next if bad_id($instance) && rand() < 0.7;
+			$document{ lower($level, $instance, $id) } = $part->($level);
+		}
+		my $extra =
+		  rand() < 0.03
+		  ? pick('"features_of_mine": {}', '"users": 1', '"users": {"a": null}')
+		  : undef;
+		my $text = '{' . join(', ', document_fields(%document), $extra // ()) . '}';
 		if (rand() < 0.03) { $text = pick(undef, '[]', 'null'); $extra = 'bad' }
 		return (
 			sprintf('SELECT * FROM apply_features(%s, %s)', quote($text), $dry_run),
@@ -926,29 +972,21 @@ my %operations = (
 	},
 	export => sub {
 		my ($role) = @_;
+		my $users = pick('', '', 'false', 'true', 'true', rand() < 0.2 ? 'NULL' : 'true');
 		return (
-			q{SELECT export_features() - '{organizations,users}'::text[]},
+			"SELECT export_features($users) - 'features'",
 			sub {
-				my $object = sub {
-					my ($scope) = @_;
-					my $settings = $scope->{settings};
-					return '{'
-					  . join(', ',
-						map  { '"' . definition($_)->{json_name} . '": ' . $settings->{$_}[0] }
-						grep { definition($_)->{stage} ne 'removed' } sort keys %$settings)
-					  . '}';
-				};
-				my @instances = grep { may_change($role, $_) } instance_names();
-				return '{'
-				  . (
-					is_system_owner($role)
-					? '"system": ' . $object->($state->{scopes}{system}) . ', '
-					: '')
-				  . '"instances": {'
-				  . join(', ',
-					map { json_string(scope_id($_)) . ': ' . $object->($state->{scopes}{$_}) }
-					  @instances)
-				  . '}}';
+				return 'ERROR:  22023' if $users eq 'NULL';
+				my %document;
+				for my $name (grep { may_change($role, $_) } keys %{ $state->{scopes} })
+				{
+					next if level_of($name) eq 'user' && $users ne 'true';
+					my $settings = scope_of($name)->{settings};
+					my %features = map { definition($_)->{json_name} => $settings->{$_}[0] }
+					  grep { definition($_)->{stage} ne 'removed' } keys %$settings;
+					$document{$name} = \%features if %features || $name !~ /\n/;
+				}
+				return '{' . join(', ', document_fields(instances => 1, %document)) . '}';
 			},
 			\&canonical);
 	},
@@ -1506,41 +1544,60 @@ sub purge
 	return $deleted;
 }
 
+# A document says what the settings of some scopes are.  All of it is checked
+# first, then it is applied, scope by scope.
 sub apply
 {
 	my ($role, $document, $extra, $dry_run) = @_;
 	return 'ERROR:  22023' if $dry_run eq 'NULL' || $extra;
-	my %requests =
-	  map { (instance($_) => $document->{instances}{$_}) } keys %{ $document->{instances} };
-	$requests{system} = $document->{system} if $document->{system};
-	return 'ERROR:  22023'                  if grep { bad_id($_) } keys %{ $document->{instances} };
+	my %requests = %$document;
 	return 'ERROR:  22023'
-	  if grep { !parse_features($requests{$_}, level_of($_)) } keys %requests;
-	my @rows;
-	for my $name (
-		sort { ($b eq 'system') <=> ($a eq 'system') || scope_id($a) cmp scope_id($b) }
-		keys %requests)
+	  if grep { !ref $requests{$_} || bad_id(scope_id($_)) || bad_id(scope_id(owned_name($_))) }
+	  keys %requests;
+	$requests{ owned_name($_) } //= undef for keys %requests;
+	my %rank  = map { $levels[$_] => $_ } 0 .. $#levels;
+	my @names = sort {
+			 $rank{ level_of($a) } <=> $rank{ level_of($b) }
+		  || scope_id(owned_name($a)) cmp scope_id(owned_name($b))
+		  || scope_id($a) cmp scope_id($b)
+	} keys %requests;
+
+	for my $pass ('check', 'change')
 	{
-		my $scope = $state->{scopes}{$name};
-		my @columns =
-		  $name eq 'system' ? ('system', '', 'SYSTEM') : ('instance', (scope_id($name)) x 2);
-		if (!$scope)
+		my @rows;
+		my %made;
+		for my $name (@names)
 		{
-			return 'ERROR:  P0002' unless is_system_owner($role);
-			$scope = new_scope($role);
-			$state->{scopes}{$name} = $scope if $dry_run eq 'false';
-			push @rows, [ @columns, '', '', '', 0 ];
+			my $wanted = $requests{$name};
+			if ($wanted)
+			{
+				$wanted = parse_features($wanted, level_of($name)) or return 'ERROR:  22023';
+			}
+			my @columns = (
+				level_of($name), $name eq 'system' ? '' : scope_id(owned_name($name)),
+				scope_id($name));
+			my $scope = $made{ owned_name($name) } ? new_scope() : scope_of($name);
+			if (!$scope)
+			{
+				return 'ERROR:  P0002' unless $wanted && is_system_owner($role);
+				$scope = new_scope($role);
+				if   ($pass eq 'check') { $made{$name}            = 1 }
+				else                    { $state->{scopes}{$name} = $scope }
+				push @rows, [ @columns, '', '', '', 0 ];
+			}
+			next unless $wanted;
+			my @changes = find_changes($scope, unset_all_others($scope, $wanted));
+			return 'ERROR:  42501'
+			  if @changes && !$made{ owned_name($name) } && !may_change($role, $name);
+			push @rows, map {
+				[ @columns, map { $_ // '' } @$_ ]
+			} @changes;
+			next if $pass eq 'check';
+			make_changes($role, $name, @changes) or return 'ERROR:  22023';
 		}
-		elsif (!may_change($role, $name)) { return 'ERROR:  42501' }
-		my @changes = find_changes($scope,
-			unset_all_others($scope, parse_features($requests{$name}, level_of($name))));
-		push @rows, map {
-			[ @columns, map { $_ // '' } @$_ ]
-		} @changes;
-		return 'ERROR:  22023'
-		  if $dry_run eq 'false' && !make_changes($role, $name, @changes);
+		return join "\n", map { join '|', @$_ } @rows if $pass eq 'change' || $dry_run eq 'true';
 	}
-	return join "\n", map { join '|', @$_ } @rows;
+	return;
 }
 
 sub service
