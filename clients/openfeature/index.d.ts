@@ -29,6 +29,10 @@ export interface BootstrapDocument {
   system?: Record<string, JsonValue>;
   /** settings of instances, by instance, then by JSON name or key */
   instances?: Record<string, Record<string, JsonValue>>;
+  /** settings of organizations, by instance, then by organization, then by JSON name or key */
+  organizations?: Record<string, Record<string, Record<string, JsonValue>>>;
+  /** settings of users, by instance, then by user, then by JSON name or key */
+  users?: Record<string, Record<string, Record<string, JsonValue>>>;
   [member: string]: unknown;
 }
 
@@ -53,6 +57,8 @@ export interface InstanceFeaturesProviderOptions {
   pauseMs?: number;
   /** instances in memory, 1000 unless given */
   maxInstances?: number;
+  /** contexts in memory, 1000 unless given: organizations and users that evaluations are about */
+  maxContexts?: number;
 }
 
 /** What flagMetadata has of an evaluation. */
@@ -68,7 +74,11 @@ export type InstanceFeaturesFlagMetadata = FlagMetadata & {
 };
 
 /** The evaluation context, as far as the provider looks at it. */
-export type InstanceFeaturesContext = EvaluationContext & { instanceId?: string | null };
+export type InstanceFeaturesContext = EvaluationContext & {
+  instanceId?: string | null;
+  /** the organization; the user is OpenFeature's targetingKey */
+  organizationId?: string | null;
+};
 
 export declare class InstanceFeaturesProvider implements Provider {
   /** Throws a TypeError if the options cannot be used. */

@@ -25,7 +25,8 @@ $node->safe_psql(
 				"IMPROVED_PERFORMANCE_PROJECT_GRANT", "IMPROVED_PERFORMANCE_PROJECT",
 				"IMPROVED_PERFORMANCE_USER_GRANT", "IMPROVED_PERFORMANCE_ORG_DOMAIN_VERIFIED"]'),
 		define_feature('login_v2', '{"required": false}'),
-		define_feature('debug_oidc_parent_error'), define_feature('permission_check_v2')}
+		define_feature('debug_oidc_parent_error'), define_feature('permission_check_v2'),
+		define_feature('dark_mode', levels => '{system,instance,organization,user}')}
 );
 run_node_tests($node, 'clients/gateway', PGUSER => 'gateway');
 $node->stop;

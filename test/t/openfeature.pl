@@ -18,9 +18,9 @@ $node->safe_psql(
 	CREATE ROLE application LOGIN;
 	CREATE EXTENSION instance_features;
 	SELECT create_instance('acme'), create_instance('other');
-	SELECT define_feature('title', '"title"'), define_feature('max_users', '1'),
-		define_feature('ratio', '0.5'), define_feature('theme', '{}'),
-		define_feature('hosts', '[]')}
+	SELECT define_feature(key, value, levels => '{system,instance,organization,user}')
+		FROM (VALUES ('title', '"title"'::jsonb), ('max_users', '1'), ('ratio', '0.5'),
+			('theme', '{}'), ('hosts', '[]')) AS f (key, value)}
 );
 run_node_tests($node, 'clients/openfeature', PGUSER => 'application');
 $node->stop;

@@ -1,10 +1,13 @@
-// Who is calling, by a verified bearer token, and for which instance, by the
-// name of the host.  No other header has a say in either.
+// Who is calling, as which role and for whom, by a verified bearer token, and for
+// which instance, by the name of the host.  No other header has a say in any of it.
 
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, importSPKI, jwtVerify } from 'jose';
 import { KeysUnavailable, createRemoteKeys } from './jwks.js';
 import { keysUnavailable, roleDenied, unauthenticated, unknownHost } from './status.js';
+
+/** What UTF-8 in PostgreSQL does not have: NUL, and half of a surrogate pair. */
+const NO_TEXT = /[\0\p{Surrogate}]/u;
 
 async function readKey(token) {
   if (token.jwksUrl) return createRemoteKeys(token.jwksUrl);
@@ -17,9 +20,16 @@ async function readKey(token) {
   return new TextEncoder().encode(secret);
 }
 
+/** The end user for whom a token speaks, or "" if it does not say. */
+function actorOf({ sub = '' }) {
+  if (typeof sub !== 'string' || NO_TEXT.test(sub))
+    throw unauthenticated('The claim "sub" of the token is no text.');
+  return sub;
+}
+
 /**
- * A function that tells role and instance of a request by its authorization and
- * its host, as hostOf() has it, or throws a ServiceError.
+ * A function that tells role, actor and instance of a request by its authorization
+ * and its host, as hostOf() has it, or throws a ServiceError.
  */
 export async function createIdentifier(config) {
   const key = await readKey(config.token);
@@ -42,10 +52,13 @@ export async function createIdentifier(config) {
     }
   }
 
-  async function role(authorization) {
+  function claimsOf(authorization) {
     const bearer = /^Bearer +([^\s]+)$/i.exec(authorization ?? '');
     if (!bearer) throw unauthenticated('Send it as "Authorization: Bearer ...".');
-    const claims = await verify(bearer[1]);
+    return verify(bearer[1]);
+  }
+
+  function role(claims) {
     const { roleClaim } = config.token;
     const name = Object.hasOwn(claims, roleClaim) ? claims[roleClaim] : undefined;
     if (typeof name !== 'string' || name === '')
@@ -61,8 +74,8 @@ export async function createIdentifier(config) {
     return found;
   }
 
-  return async ({ authorization, host }) => ({
-    role: await role(authorization),
-    instance: instance(host),
-  });
+  return async ({ authorization, host }) => {
+    const claims = await claimsOf(authorization);
+    return { role: role(claims), actor: actorOf(claims), instance: instance(host) };
+  };
 }

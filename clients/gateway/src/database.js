@@ -1,16 +1,18 @@
 // One request is one transaction: become the caller, choose the instance, call
-// feature_service.  Role and instance end with the transaction.  The rule: a
+// feature_service.  The role and all settings end with the transaction.  The rule: a
 // connection goes back to the pool only if the role is given up for certain.
 
 import net from 'node:net';
 import pg from 'pg';
 import {
   ServiceError,
+  badActor,
   callerGone,
   databaseAway,
   databaseError,
   databaseSlow,
   internalError,
+  isBadSetting,
   isSqlstate,
   roleDenied,
 } from './status.js';
@@ -85,6 +87,30 @@ export function createDatabase({ database }, log, admission) {
     }
   }
 
+  // All of them, since a pooler between us and the database may hand us a session
+  // that has somebody else's.
+  async function setContext(client, { instance, actor = '', reason = '' }) {
+    const settings = {
+      statement_timeout: String(database.statementTimeoutMs),
+      lock_timeout: String(database.lockTimeoutMs),
+      'instance_features.instance_id': instance,
+      'instance_features.organization_id': '',
+      'instance_features.user_id': '',
+      'instance_features.actor': actor,
+      'instance_features.reason': reason,
+    };
+    try {
+      await client.query(
+        'SELECT pg_catalog.set_config(name, value, true) FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS s (name, value)',
+        [Object.keys(settings), Object.values(settings)],
+      );
+    } catch (error) {
+      // The others are checked at the start.
+      if (isBadSetting(error)) throw badActor(error);
+      throw error;
+    }
+  }
+
   async function assumeRole(client, role) {
     try {
       await client.query("SELECT pg_catalog.set_config('role', $1, true)", [role]);
@@ -95,14 +121,12 @@ export function createDatabase({ database }, log, admission) {
     }
   }
 
-  async function inTransaction(client, { role, instance, method, path, body }) {
+  async function inTransaction(client, request) {
+    const { role, method, path, body = null } = request;
     await client.query(method === 'GET' ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
-    await client.query(
-      "SELECT pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $2, true), pg_catalog.set_config('instance_features.instance_id', $3, true)",
-      [String(database.statementTimeoutMs), String(database.lockTimeoutMs), instance],
-    );
+    await setContext(client, request);
     await assumeRole(client, role);
-    const { rows } = await client.query(call, [method, path, body ?? null]);
+    const { rows } = await client.query(call, [method, path, body]);
     await client.query('COMMIT');
     return rows[0];
   }

@@ -14,7 +14,7 @@ import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
 import { acceptCompression, jsonOptions, openMessage, takeWrapping } from './message.js';
-import { ServiceError, internalError } from './status.js';
+import { ServiceError, badId, emptyId, internalError } from './status.js';
 
 /** Where a call's handler finds the request that it answers. */
 const requestKey = createContextKey(undefined, { description: 'request' });
@@ -29,8 +29,10 @@ const methods = [
   ['reset', 'DELETE'],
 ];
 const levels = [
-  ['Instance', 'instance'],
   ['System', 'system'],
+  ['Instance', 'instance'],
+  ['Organization', 'organization'],
+  ['User', 'user'],
 ];
 
 /** The error that tells a client of the body of an error. */
@@ -69,12 +71,35 @@ export function toMessage(schema, body) {
   return fromJson(schema, Object.fromEntries(fields), { ignoreUnknownFields: true });
 }
 
-function handler(method, path, { input, output }) {
+/** The path of the scope that a message names, if it is one of many. */
+function pathOf(prefix, resource, idField, message) {
+  if (!idField) return prefix + resource;
+  const id = message[idField.localName];
+  // In a path, it would be none at all.
+  if (id === '') throw emptyId(resource);
+  try {
+    return `${prefix}${resource}/${encodeURIComponent(id)}`;
+  } catch {
+    throw badId(resource);
+  }
+}
+
+/** The features that a message sets, without the id, which the path has. */
+function featuresOf(schema, idField, message) {
+  const features = toJson(schema, message);
+  if (idField) delete features[idField.jsonName];
+  return features;
+}
+
+function handler(method, prefix, resource, { input, output }) {
+  const idField = input.fields.find((field) => field.localName === `${resource}Id`);
   return async (message, context) => {
     const request = context.values.get(requestKey);
     try {
+      const path = pathOf(prefix, resource, idField, message);
       const query = method === 'GET' && message.inheritance ? '?inheritance=true' : '';
-      const body = method === 'PUT' ? JSON.stringify(toJson(input, message)) : undefined;
+      const body =
+        method === 'PUT' ? JSON.stringify(featuresOf(input, idField, message)) : undefined;
       const answer = await request.serve({
         method,
         path: path + query,
@@ -93,7 +118,7 @@ function handler(method, path, { input, output }) {
   };
 }
 
-/** The calls by path.  What is defined and not here is answered with UNIMPLEMENTED. */
+/** The calls by path. */
 function routes(limits) {
   const router = createConnectRouter({
     acceptCompression,
@@ -106,7 +131,7 @@ function routes(limits) {
     for (const [verb, method] of methods) {
       for (const [level, resource] of levels) {
         const name = `${verb}${level}Features`;
-        handlers[name] = handler(method, prefix + resource, service.method[name]);
+        handlers[name] = handler(method, prefix, resource, service.method[name]);
       }
     }
     router.service(service, handlers);

@@ -12,6 +12,7 @@ import { configWarnings } from './config.js';
 import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
+import { reasonOf } from './reason.js';
 import { createResponder, decodeText, readBody } from './request.js';
 import { createCalls } from './rpc.js';
 import {
@@ -33,6 +34,10 @@ function checkJsonHeaders(headers) {
   if (charset && !/^(utf-?8|us-ascii)$/i.test(charset[1]))
     throw encodingNotSupported(`The character set is "${charset[1]}".`);
 }
+
+// A path as the log has it: whose features they are is nobody's business there.
+const withoutId = (path) =>
+  path.replace(/\?.*/s, '').replace(/^(\/v2(?:beta)?\/features\/[^/%]*)[/%].*/s, '$1/{id}');
 
 const json = (status, body, headers) => ({
   status,
@@ -90,17 +95,23 @@ export async function startGateway(config, log) {
    */
   async function answer(request, response, { host, path, signal, leaving }) {
     let caller;
+    let actor;
+    let reason;
     // Whether the log has the request already.
     let told = false;
 
     async function read() {
-      caller = await identify({ authorization: request.headers.authorization, host });
+      ({ actor, ...caller } = await identify({
+        authorization: request.headers.authorization,
+        host,
+      }));
       leaving.push(admission.enter(caller.instance));
+      reason = reasonOf(request.headers);
       return readBody(request, response, signal, limits);
     }
 
     // Read the body, make something of it, and log if that fails.
-    const early = { method: request.method, path: path.slice(0, 200) };
+    const early = { method: request.method, path: withoutId(path).slice(0, 200) };
     const readAs = (open) =>
       logged(
         early,
@@ -113,15 +124,15 @@ export async function startGateway(config, log) {
     function serve(fields) {
       told = true;
       const { method, path: target, callSignal = signal } = fields;
-      return logged({ method, path: target.replace(/\?.*/s, ''), ...caller }, () =>
-        database.callService({ ...caller, ...fields }, callSignal),
+      return logged({ method, path: withoutId(target), ...caller }, () =>
+        database.callService({ ...caller, actor, reason, ...fields }, callSignal),
       );
     }
 
     if (calls.has(path)) {
       const started = performance.now();
       const outcome = await calls.answer(request, path, { host, signal, readAs, serve });
-      // A call that was not for us, or not defined.
+      // A call that was not for us.
       if (!told)
         log('info', 'request', {
           ...early,

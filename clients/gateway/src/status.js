@@ -46,6 +46,20 @@ export const badTarget = () =>
   new ServiceError(400, 3, '22023', 'the path must begin with "/" and be ASCII, percent-encoded');
 export const badBody = (detail) =>
   new ServiceError(400, 3, '22P02', 'the body cannot be read', detail);
+export const badReason = (detail) =>
+  new ServiceError(400, 3, '22023', 'the header "x-change-reason" cannot be read', detail);
+export const emptyId = (resource) =>
+  new ServiceError(400, 3, '22023', `${resource} id must not be empty`);
+export const badId = (resource) =>
+  new ServiceError(400, 3, '22021', `${resource} id is not valid text`);
+export const badActor = (error) =>
+  new ServiceError(
+    400,
+    3,
+    error.code,
+    'the database does not take the actor or the reason of the change',
+    error.message,
+  );
 export const unauthenticated = (detail) =>
   new ServiceError(401, 16, '28000', 'a valid bearer token is required', detail);
 export const unknownHost = (host) =>
@@ -79,6 +93,9 @@ export const isSqlstate = (code) => /^[0-9FHPX][0-9A-Z]{4}$/.test(code);
 
 /** What a caller sent: not JSON, badly encoded, too large a number, too deep. */
 const CALLERS_MISTAKE = /^(22P02|22P05|22003|22021|2203[0-9A-Z]|54000|54001)$/;
+
+/** Whether the database does not take a setting's value that a caller sent. */
+export const isBadSetting = ({ code }) => code === '22023' || CALLERS_MISTAKE.test(code);
 
 /**
  * What a failed call of the database is answered with.  feature_service answers

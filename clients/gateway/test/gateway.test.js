@@ -489,14 +489,43 @@ for (const [name, transport] of Object.entries(transports)) {
       )[0],
       Code.PermissionDenied,
     );
-    assert.deepEqual(
-      (await failure(client.getUserFeatures({ userId: '1' })))[0],
-      Code.Unimplemented,
-    );
-    assert.deepEqual(
-      (await failure(beta.setOrganizationFeatures({ organizationId: '1' })))[0],
-      Code.Unimplemented,
-    );
+    // Messages of organizations and users have no features, but ids and details.
+    for (const [calls, level, field, id] of [
+      [client, 'Organization', 'organizationId', 'o/1'],
+      [beta, 'Organization', 'organizationId', 'o%2F1'],
+      [client, 'User', 'userId', 'u/1'],
+      [beta, 'User', 'userId', 'u%2F1'],
+    ]) {
+      const scope = { [field]: id };
+      const [set, get, reset] = ['set', 'get', 'reset'].map(
+        (verb) => (request) => calls[`${verb}${level}Features`](request),
+      );
+      const name = `${level.toLowerCase()} "${id}"`;
+      await query(`SELECT erase_${level.toLowerCase()}_features($1, 'acme')`, [id]);
+      assert.deepEqual((await failure(set(scope))).slice(0, 2), [
+        Code.InvalidArgument,
+        'no changes in request',
+      ]);
+      for (const call of [set, get, reset])
+        assert.deepEqual((await failure(call({ [field]: '' }))).slice(0, 2), [
+          Code.InvalidArgument,
+          `${level.toLowerCase()} id must not be empty`,
+        ]);
+      assert.equal((await failure(get(scope)))[0], Code.NotFound, name);
+      const { details } = await get({ ...scope, inheritance: true });
+      assert.deepEqual(
+        [details.resourceOwner, details.sequence, details.changeDate],
+        [id, 0n, undefined],
+      );
+      await query(`SELECT set_${level.toLowerCase()}_features('{"darkMode": true}', $1, 'acme')`, [
+        id,
+      ]);
+      const own = (await get(scope)).details;
+      assert.deepEqual([own.resourceOwner, own.sequence], [id, 1n]);
+      assert.ok(Math.abs(Number(own.changeDate.seconds) - Date.now() / 1000) < 60);
+      assert.equal((await reset(scope)).details.sequence, 2n);
+      assert.equal((await failure(get(scope)))[0], Code.NotFound, name);
+    }
     assert.deepEqual(
       (
         await failure(
@@ -676,12 +705,16 @@ test('a connection goes back to the pool as the login that it is', async () => {
       await database.pool.query(
         `SELECT current_user::text AS role,
            current_setting('instance_features.instance_id') AS instance,
+           current_setting('instance_features.actor') AS actor,
+           current_setting('instance_features.reason') AS reason,
            current_setting('statement_timeout') AS timeout, pg_backend_pid() AS pid`,
       )
     ).rows[0];
   const fresh = {
     role: 'gateway',
     instance: 'default',
+    actor: '',
+    reason: '',
     timeout: '0',
     pid: (
       await database.pool.query(
@@ -692,6 +725,8 @@ test('a connection goes back to the pool as the login that it is', async () => {
   const call = (fields) =>
     database.callService({
       role: 'alice',
+      actor: 'somebody',
+      reason: 'something',
       instance: 'acme',
       method: 'PUT',
       path: '/v2/features/instance',

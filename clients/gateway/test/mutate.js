@@ -58,9 +58,13 @@ const PATHS = [
   '/v2/features/instance?inheritance=true',
   '/v2/features/instance?%zz',
   '/v2/features/%00',
+  '/v2/features/organization/a%2Fb',
+  '/v2/features/user/%ff',
+  `/v2beta/features/user/${'%C3%BC'.repeat(101)}`,
   '/zitadel.feature.v2.FeatureService/SetInstanceFeatures',
   '/zitadel.feature.v2beta.FeatureService/GetInstanceFeatures',
   '/zitadel.feature.v2.FeatureService/SetUserFeatures',
+  '/zitadel.feature.v2beta.FeatureService/GetOrganizationFeatures',
   '/zitadel.feature.v2.FeatureService/Nothing',
   'http://x:99999/healthz',
   `/${'x'.repeat(20000)}`,
@@ -199,6 +203,8 @@ function headersOf(random, token, type) {
       random.pick(['te', 'expect', 'upgrade', 'connection', 'trailer', 'x-user', 'constructor']),
       random.pick(['trailers', '100-continue', 'h2c', 'close', 'x', 'keep-alive, upgrade']),
     ]);
+  if (random.chance(0.1))
+    headers.push(['x-change-reason', random.pick(['why', '%C3%BC', '%', '%ff', '%00', '\xfc'])]);
   return headers;
 }
 

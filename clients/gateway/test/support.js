@@ -33,9 +33,9 @@ const keys = await generateKeyPair('ES256');
 
 export function tokenOf(
   role,
-  { audience = 'features', issuer = 'test', key = keys.privateKey, kid } = {},
+  { audience = 'features', issuer = 'test', key = keys.privateKey, kid, sub } = {},
 ) {
-  return new SignJWT({ role })
+  return new SignJWT({ role, sub })
     .setProtectedHeader({ alg: 'ES256', kid })
     .setIssuedAt()
     .setExpirationTime('5m')

@@ -1,7 +1,7 @@
 // Answers from a document, for as long as the database has told nothing better.
 //
-// The document is what export_features() gives: settings of the system and of
-// instances by JSON name or key, and definitions of features by key.
+// The document is what export_features() gives: settings of the system, instances,
+// organizations and users by JSON name or key, and definitions of features by key.
 
 import { readFileSync } from 'node:fs';
 import { StandardResolutionReasons } from '@openfeature/server-sdk';
@@ -45,6 +45,10 @@ export class Bootstrap {
 
   #instances = new Map();
 
+  #organizations; // by instance, then by id
+
+  #users;
+
   /**
    * @param {object | string | URL} source the document, or a file with it
    * @param {string | null} instanceId answered for even if the document does not name it
@@ -65,6 +69,11 @@ export class Bootstrap {
     const systemRollouts = this.#toSettings(new Map(Object.entries(rollouts.get('system') ?? {})));
     const instanceRollouts = new Map(Object.entries(rollouts.get('instances') ?? {}));
     const instances = member(document, 'instances', 1);
+    this.#organizations = this.#toScopes(member(document, 'organizations', 2));
+    this.#users = this.#toScopes(member(document, 'users', 2));
+    for (const id of [...this.#organizations.keys(), ...this.#users.keys()]) {
+      if (!instances.has(id)) instances.set(id, {});
+    }
     if (instanceId !== null && !instances.has(instanceId)) instances.set(instanceId, {});
     for (const [id, object] of instances) {
       const settings = this.#toSettings(new Map(Object.entries(object)));
@@ -90,6 +99,21 @@ export class Bootstrap {
     return new Map([...settings].map(([name, value]) => [this.#toKey(name), value]));
   }
 
+  /** The settings of scopes below instances, by instance, then by id. */
+  #toScopes(objects) {
+    return new Map(
+      [...objects].map(([instanceId, scopes]) => [
+        instanceId,
+        new Map(
+          Object.entries(scopes).map(([id, object]) => [
+            id,
+            this.#toSettings(new Map(Object.entries(object))),
+          ]),
+        ),
+      ]),
+    );
+  }
+
   has(instanceId) {
     return this.#instances.has(instanceId);
   }
@@ -100,20 +124,22 @@ export class Bootstrap {
   }
 
   /** The resolution, or undefined if the document does not have the feature. */
-  resolve(instanceId, key) {
+  resolve({ instanceId, organizationId, userId }, key) {
     const { settings, unknown } = this.#instances.get(instanceId) ?? {};
-    if (settings === undefined || this.#hidden.has(key) || unknown.has(key)) return undefined;
-    for (const [source, values] of [
+    if (settings === undefined || this.#hidden.has(key)) return undefined;
+    const found = [
+      ['user', this.#users.get(instanceId)?.get(userId)],
+      ['organization', this.#organizations.get(instanceId)?.get(organizationId)],
       ['instance', settings],
       ['system', this.#system],
       ['default', this.#defaults],
-    ]) {
-      if (values.has(key))
-        return {
-          ...toResolution(JSON.stringify(values.get(key)), source, null, instanceId, 'bootstrap'),
-          reason: StandardResolutionReasons.STALE,
-        };
-    }
-    return undefined;
+    ].find(([, values]) => values?.has(key));
+    if (found === undefined) return undefined;
+    const [source, values] = found;
+    if (unknown.has(key) && source !== 'user' && source !== 'organization') return undefined;
+    return {
+      ...toResolution(JSON.stringify(values.get(key)), source, null, instanceId, 'bootstrap'),
+      reason: StandardResolutionReasons.STALE,
+    };
   }
 }

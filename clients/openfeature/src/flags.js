@@ -1,5 +1,4 @@
-// What OpenFeature is told of the features of a scope, and what of it is kept in
-// memory.
+// What OpenFeature is told of the features of a scope.
 
 import { ErrorCode, StandardResolutionReasons } from '@openfeature/server-sdk';
 
@@ -14,6 +13,16 @@ function deepFreeze(value) {
     }
   }
   return value;
+}
+
+const isBelow = (source) => source === 'organization' || source === 'user';
+
+/** Below the instance, it is the evaluation's context that decides. */
+function toReason(source) {
+  if (source === 'default') return StandardResolutionReasons.DEFAULT;
+  return isBelow(source)
+    ? StandardResolutionReasons.TARGETING_MATCH
+    : StandardResolutionReasons.STATIC;
 }
 
 /** An object has no short name; who sets it will do. */
@@ -49,121 +58,46 @@ export function toResolution(json, source, sequence, flagSetId, version) {
     });
   return Object.freeze({
     value: deepFreeze(value),
-    reason:
-      source === 'default' ? StandardResolutionReasons.DEFAULT : StandardResolutionReasons.STATIC,
+    reason: toReason(source),
     variant: toVariant(value, source),
     flagMetadata,
   });
 }
 
+function isSame(one, other) {
+  return (
+    one === other ||
+    (one?.json === other?.json &&
+      one?.source === other?.source &&
+      one?.sequence === other?.sequence)
+  );
+}
+
 /**
  * The flags of a scope, from rows [feature, value as JSON, source, sequence].
- * What did not change is taken over from the flags before.
+ * What is the same is taken over from other flags of the instance.
  */
-export function toFlags(rows, scope, before = new Map()) {
+export function toFlags(rows, { instanceId }, known = new Map()) {
   return new Map(
     rows.map(([feature, json, source, sequence]) => {
-      const old = before.get(feature);
-      if (
-        old !== undefined &&
-        old.json === json &&
-        old.source === source &&
-        old.sequence === sequence
-      )
-        return [feature, old];
+      const flag = { json, source, sequence };
+      const old = known.get(feature);
+      if (isSame(old, flag)) return [feature, old];
       const version = sequence === null ? source : `${source}:${sequence}`;
-      return [
-        feature,
-        {
-          json,
-          source,
-          sequence,
-          resolution: toResolution(json, source, sequence, scope.instanceId, version),
-        },
-      ];
+      flag.resolution = toResolution(json, source, sequence, instanceId, version);
+      return [feature, flag];
     }),
   );
 }
 
-/** The keys of what differs between two loads; toFlags() keeps what is the same. */
-export function changedKeys(before, after) {
-  return [...new Set([...before.keys(), ...after.keys()])].filter(
-    (key) => before.get(key) !== after.get(key),
-  );
-}
-
 /**
- * The scopes in memory.  Those used least recently go when there are too many,
- * but never the pinned one.  Scopes that do not exist are remembered for a moment,
- * apart from the others, so that they can push nothing out.
+ * The keys of what differs between two loads of a scope.  Of a context, they are
+ * those that differ below the instance, whose own features tell of the others.
  */
-export class Cache {
-  #entries = new Map(); // by key, the one used last at the end
-
-  #missing = new Map(); // by key, the one that was asked for last at the end
-
-  #newest = null;
-
-  #limit;
-
-  #pinned;
-
-  constructor(limit, pinned) {
-    this.#limit = limit;
-    this.#pinned = pinned;
-  }
-
-  get size() {
-    return this.#entries.size;
-  }
-
-  /** Every entry { scope, flags, digest, problem }. */
-  entries() {
-    return [...this.#entries.values()];
-  }
-
-  peek(key) {
-    return this.#entries.get(key);
-  }
-
-  /** The entry, which counts as a use. */
-  use(key) {
-    if (this.#newest?.scope.key === key) return this.#newest;
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    this.#newest = entry;
-    return entry;
-  }
-
-  add(entry) {
-    this.#missing.delete(entry.scope.key);
-    this.#entries.set(entry.scope.key, entry);
-    this.#newest = entry;
-    for (const key of this.#entries.keys()) {
-      if (this.#entries.size <= this.#limit) break;
-      if (key !== this.#pinned && key !== entry.scope.key) this.#entries.delete(key);
-    }
-  }
-
-  remove(key) {
-    this.#entries.delete(key);
-    if (this.#newest?.scope.key === key) this.#newest = null;
-  }
-
-  /** { scope, message, until } of a scope that was missing when last asked for. */
-  missing(key) {
-    return this.#missing.get(key);
-  }
-
-  addMissing(missing) {
-    this.#missing.delete(missing.scope.key);
-    this.#missing.set(missing.scope.key, missing);
-    if (this.#missing.size > this.#limit) this.#missing.delete(this.#missing.keys().next().value);
-  }
-
-  forgetMissing() {
-    this.#missing.clear();
-  }
+export function changedKeys(before, after, { isContext }) {
+  if (before === after) return [];
+  return [...new Set([...before.keys(), ...after.keys()])].filter((key) => {
+    const flags = [before.get(key), after.get(key)];
+    return !isSame(...flags) && (!isContext || flags.some((flag) => isBelow(flag?.source)));
+  });
 }

@@ -6,11 +6,15 @@
 // every failure and at every heartbeat, and LISTEN comes before it, so that nothing
 // falls in between.  One load at a time is under way; whatever happens meanwhile
 // makes one more.
+//
+// Contexts may be many, so only the heartbeat compares them.  Whatever else would do
+// so drops them: then they are loaded when they are asked for.
 
 import pg from 'pg';
 import { Backoff } from './backoff.js';
 import { Connection, isServerError } from './connection.js';
 import { changedKeys, toFlags } from './flags.js';
+import { toScope } from './scope.js';
 
 const LONGEST_DELAY_MS = 1000;
 const LASTING_MS = 10000; // for the delays between connections to start over
@@ -38,16 +42,21 @@ FROM (SELECT pg_catalog.pg_is_in_recovery() AS standby) r
 LEFT JOIN (
     SELECT w.n::integer AS n, w.digest AS known, f.features,
         pg_catalog.encode(pg_catalog.sha256(pg_catalog.textsend(f.features)), 'base64') AS digest
-    FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) WITH ORDINALITY AS w (instance_id, digest, n)
+    FROM ROWS FROM (
+        pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])
+    ) WITH ORDINALITY AS w (instance_id, organization_id, user_id, digest, n)
     CROSS JOIN LATERAL (
         SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(s.feature, s.value::text, s.source::text, s.sequence) ORDER BY s.feature), '[]')::text AS features
-        FROM ${schema}.get_instance_features(true, w.instance_id) s
+        FROM ${schema}.get_effective_features(w.instance_id, w.organization_id, w.user_id) s
     ) f
 ) c ON c.digest IS DISTINCT FROM c.known`;
 }
 
-/** The scope that a payload names, by its instance, or undefined: it may be any. */
-function instanceOf(payload) {
+/**
+ * What a payload is about: {instanceId, isBelow}, below being an organization or a
+ * user of the instance, or undefined: it may be anything.
+ */
+function subjectOf(payload) {
   let change;
   try {
     change = JSON.parse(payload);
@@ -56,19 +65,33 @@ function instanceOf(payload) {
   }
   if (change === null || typeof change !== 'object') return undefined;
   const { level } = change;
-  const id =
-    level === 'instance'
-      ? change.resourceOwner
-      : level === 'organization' || level === 'user'
-        ? change.instance
-        : undefined;
-  return typeof id === 'string' ? id : undefined;
+  const isBelow = level === 'organization' || level === 'user';
+  if (!isBelow && level !== 'instance') return undefined;
+  const instanceId = isBelow ? change.instance : change.resourceOwner;
+  return typeof instanceId === 'string' ? { instanceId, isBelow } : undefined;
+}
+
+/** A scope that is being compared. */
+class Flight {
+  touched = false; // it may have been read before a change
+
+  /** What is in memory to compare it with: { digest, flags }. */
+  known;
+
+  /**
+   * @param {object} scope
+   * @param {object} [wanted] the evaluations that wait for it
+   */
+  constructor(scope, wanted) {
+    this.scope = scope;
+    this.wanted = wanted;
+  }
 }
 
 export class Follower {
   #options;
 
-  #cache;
+  #memory;
 
   #pinned;
 
@@ -94,9 +117,11 @@ export class Follower {
 
   #wanted = new Map(); // by key: scopes to load for evaluations that wait
 
-  #inFlight = new Set(); // keys of those that are being loaded
+  #wantedContexts = 0; // how many of them are contexts
 
-  #dirty = new Map(); // by key: scopes that may have changed
+  #flights = []; // { scope, wanted, touched } of what is being compared
+
+  #dirty = new Map(); // by key: instances that may have changed
 
   #allDirty = false;
 
@@ -120,14 +145,14 @@ export class Follower {
 
   /**
    * @param {object} options as the provider completes them
-   * @param {Cache} cache
+   * @param {Memory} memory
    * @param {object | null} pinned the scope that is always loaded
    * @param {(status: 'ready' | 'stale' | 'error', error?: Error) => void} onStatus
    * @param {(scope: object, keys: string[]) => void} onChange
    */
-  constructor(options, cache, pinned, onStatus, onChange) {
+  constructor(options, memory, pinned, onStatus, onChange) {
     this.#options = options;
-    this.#cache = cache;
+    this.#memory = memory;
     this.#pinned = pinned;
     this.#onStatus = onStatus;
     this.#onChange = onChange;
@@ -152,22 +177,35 @@ export class Follower {
     await connection?.close();
   }
 
-  /** Load a scope: its entry, or null if it does not exist. */
+  /** Load a scope: its entry, or null if its instance does not exist. */
   load(scope) {
     if (this.#connection === null)
       return Promise.reject(
         new Error(`the database cannot be reached: ${this.#failure?.error.message}`),
       );
+    // The instance first: a context stays with it, and is compared with it.
+    if (scope.isContext && this.#memory.instanceOf(scope) === undefined)
+      this.#want(toScope(scope.instanceId)).catch(() => {});
+    const loaded = this.#want(scope);
+    this.#schedule();
+    return loaded;
+  }
+
+  /** Have a scope loaded by the next query, which may be waited for already. */
+  #want(scope) {
     const waiting = this.#wanted.get(scope.key);
     if (waiting !== undefined) return waiting.promise;
-    if (this.#wanted.size >= this.#options.maxInstances)
-      return Promise.reject(new Error('too many instances are being loaded'));
+    const { maxInstances, maxContexts } = this.#options;
+    const contexts = this.#wantedContexts;
+    const [count, limit, kind] = scope.isContext
+      ? [contexts, maxContexts, 'contexts']
+      : [this.#wanted.size - contexts, maxInstances, 'instances'];
+    if (count >= limit) return Promise.reject(new Error(`too many ${kind} are being loaded`));
     const wanted = { scope };
     wanted.promise = new Promise((resolve, reject) => {
       const timer = setTimeout(
         () =>
           this.#settle(
-            scope.key,
             wanted,
             reject,
             new Error(`loading took longer than ${this.#options.timeoutMs} ms`),
@@ -183,18 +221,22 @@ export class Follower {
         reject(error);
       };
     });
+    if (scope.isContext) this.#wantedContexts++;
     this.#wanted.set(scope.key, wanted);
-    this.#schedule();
     return wanted.promise;
   }
 
-  #settle(key, wanted, how, result) {
-    if (this.#wanted.get(key) === wanted) this.#wanted.delete(key);
+  #settle(wanted, how, result) {
+    const { key, isContext } = wanted.scope;
+    if (this.#wanted.get(key) === wanted) {
+      this.#wanted.delete(key);
+      if (isContext) this.#wantedContexts--;
+    }
     how(result);
   }
 
   #rejectWanted(error) {
-    for (const [key, wanted] of this.#wanted) this.#settle(key, wanted, wanted.reject, error);
+    for (const wanted of this.#wanted.values()) this.#settle(wanted, wanted.reject, error);
   }
 
   async #connect() {
@@ -222,7 +264,7 @@ export class Follower {
     }
     this.#connection = connection;
     this.#connectedAt = performance.now();
-    this.#allDirty = true;
+    this.#doubtAll();
     this.#sweep = [];
     this.#notBefore = 0;
     this.#schedule();
@@ -245,17 +287,35 @@ export class Follower {
     this.#timer.unref();
   }
 
+  /** Anything may have changed. */
+  #doubtAll() {
+    this.#allDirty = true;
+    this.#memory.dropAll();
+    for (const flight of this.#flights) flight.touched = true;
+  }
+
   #onNotification(payload) {
-    const instanceId = instanceOf(payload);
-    if (instanceId === undefined) {
-      this.#allDirty = true;
-      this.#cache.forgetMissing();
+    const subject = subjectOf(payload);
+    if (subject === undefined) {
+      this.#doubtAll();
+      this.#memory.forgetMissing();
     } else {
-      const key = this.#options.toScope(instanceId).key;
-      const known = this.#cache.peek(key) ?? this.#cache.missing(key);
+      const { instanceId, isBelow } = subject;
+      this.#memory.drop(instanceId);
+      let isLoading = false;
+      for (const flight of this.#flights) {
+        if (flight.scope.instanceId === instanceId) {
+          flight.touched = true;
+          isLoading ||= !flight.scope.isContext;
+        }
+      }
+      // What is below an instance is no matter of its own features.
+      if (isBelow) return;
+      const scope = toScope(instanceId);
+      const known = this.#memory.peek(scope) ?? this.#memory.missing(instanceId);
       // One that is being loaded may have been read before the change.
-      if (known === undefined && !this.#inFlight.has(key)) return;
-      this.#dirty.set(key, this.#options.toScope(instanceId));
+      if (known === undefined && !isLoading) return;
+      this.#dirty.set(scope.key, scope);
     }
     this.#schedule();
   }
@@ -296,7 +356,7 @@ export class Follower {
   #onFailedLoad(error) {
     if (error.code?.startsWith('57')) this.#batch = Math.max(1, this.#batch >> 1);
     this.#sweep = [];
-    this.#allDirty = true;
+    this.#doubtAll();
     this.#notBefore = performance.now() + this.#retries.next();
     this.#nextSweep = Infinity;
     this.#fail({
@@ -307,34 +367,38 @@ export class Follower {
 
   async #loadWanted(connection) {
     const batch = [...this.#wanted.values()].slice(0, this.#batch);
-    this.#inFlight = new Set(batch.map(({ scope }) => scope.key));
     try {
-      await this.#compare(
+      await this.#fly(
         connection,
-        batch.map(({ scope }) => scope),
+        batch.map((wanted) => new Flight(wanted.scope, wanted)),
       );
     } catch (error) {
-      for (const wanted of batch) this.#settle(wanted.scope.key, wanted, wanted.reject, error);
+      for (const wanted of batch) this.#settle(wanted, wanted.reject, error);
       throw error;
-    } finally {
-      this.#inFlight.clear();
     }
   }
 
   async #continueSweep(connection) {
     if (this.#sweep.length === 0) {
-      const full = this.#allDirty || this.#nextSweep <= performance.now();
+      const isHeartbeat = this.#nextSweep <= performance.now();
+      const full = this.#allDirty || isHeartbeat;
       const scopes = new Map(this.#dirty);
       if (full) {
-        for (const { scope } of this.#cache.entries()) scopes.set(scope.key, scope);
+        for (const { scope } of this.#memory.instances()) scopes.set(scope.key, scope);
         if (this.#pinned !== null) scopes.set(this.#pinned.key, this.#pinned);
+      }
+      if (isHeartbeat) {
+        for (const { scope } of this.#memory.contexts()) scopes.set(scope.key, scope);
       }
       this.#sweep = [...scopes.values()];
       this.#sweepIsFull = full;
       this.#dirty.clear();
       this.#allDirty = false;
     }
-    await this.#compare(connection, this.#sweep.splice(0, this.#batch));
+    await this.#fly(
+      connection,
+      this.#sweep.splice(0, this.#batch).map((scope) => new Flight(scope)),
+    );
     if (this.#sweep.length > 0 || this.#connection !== connection) return;
 
     const now = performance.now();
@@ -353,91 +417,124 @@ export class Follower {
     this.#tell();
   }
 
+  async #fly(connection, flights) {
+    this.#flights = flights;
+    try {
+      await this.#compare(connection, flights);
+    } finally {
+      this.#flights = [];
+    }
+  }
+
   /**
    * Compare scopes with the database, and take what differs.  An error of one of
    * them is found by halving, and is no matter of the others.
    */
-  async #compare(connection, scopes, problems = { count: 0 }) {
+  async #compare(connection, flights, found = { problems: 0, missing: new Map() }) {
+    const rest = flights.filter((flight) => {
+      const error = found.missing.get(flight.scope.instanceId);
+      if (error !== undefined) this.#onMissing(flight, error);
+      return error === undefined;
+    });
+    if (rest.length === 0 && flights.length > 0) return;
+    for (const flight of rest) flight.known = this.#known(flight.scope);
     let rows;
     try {
       rows = await connection.query(this.#query, [
-        scopes.map(({ instanceId }) => instanceId),
-        scopes.map(({ key }) => this.#cache.peek(key)?.digest ?? null),
+        rest.map(({ scope }) => scope.instanceId),
+        rest.map(({ scope }) => scope.organizationId),
+        rest.map(({ scope }) => scope.userId),
+        rest.map(({ known }) => known.digest),
       ]);
     } catch (error) {
-      if (!isServerError(error) || COMMON_ERRORS.test(error.code) || scopes.length === 0)
-        throw error;
-      if (scopes.length > 1) {
-        const half = scopes.length >> 1;
-        await this.#compare(connection, scopes.slice(0, half), problems);
-        await this.#compare(connection, scopes.slice(half), problems);
+      if (!isServerError(error) || COMMON_ERRORS.test(error.code) || rest.length === 0) throw error;
+      if (rest.length > 1) {
+        const half = rest.length >> 1;
+        await this.#compare(connection, rest.slice(0, half), found);
+        await this.#compare(connection, rest.slice(half), found);
       } else if (error.code === NO_DATA_FOUND) {
-        this.#onMissing(scopes[0], error);
-      } else if (++problems.count > MAX_PROBLEMS) {
+        found.missing.set(rest[0].scope.instanceId, error);
+        this.#onMissing(rest[0], error);
+      } else if (++found.problems > MAX_PROBLEMS) {
         throw error;
       } else {
-        this.#onProblem(scopes[0], error);
+        this.#onProblem(rest[0], error);
       }
       return;
     }
     if (this.#connection !== connection) return;
     const differing = new Map(rows.filter(({ n }) => n !== null).map((row) => [row.n - 1, row]));
-    scopes.forEach((scope, i) => this.#onLoaded(scope, differing.get(i)));
+    rest.forEach((flight, i) => this.#onLoaded(flight, differing.get(i)));
     if (!connection.listening && !rows[0].standby) {
       // The standby has been promoted.
       await connection.listen();
-      this.#allDirty = true;
+      this.#doubtAll();
     }
   }
 
-  #onLoaded(scope, row) {
-    const { key } = scope;
-    const wanted = this.#wanted.get(key);
-    let entry = this.#cache.peek(key);
+  /** What is in memory to compare a scope with: most contexts are as their instance is. */
+  #known(scope) {
+    const entry = this.#memory.peek(scope) ?? this.#memory.instanceOf(scope);
+    return { digest: entry?.digest ?? null, flags: entry?.flags ?? new Map() };
+  }
+
+  #onLoaded({ scope, known, touched, wanted = this.#wanted.get(scope.key) }, row) {
+    const isPinned = scope.key === this.#pinned?.key;
+    let entry = this.#memory.peek(scope);
     const before = entry?.flags ?? new Map();
-    const appears = entry === undefined && this.#cache.missing(key) !== undefined;
+    const appears =
+      entry === undefined &&
+      !scope.isContext &&
+      this.#memory.missing(scope.instanceId) !== undefined;
     if (entry === undefined) {
       // One that was pushed out while it was compared stays out.
-      if (row === undefined || (wanted === undefined && !appears && key !== this.#pinned?.key))
-        return;
-      entry = { scope, flags: before, digest: null, problem: null };
-      this.#cache.add(entry);
+      if (wanted === undefined && !appears && !isPinned) return;
+      entry = this.#memory.add(scope);
     }
     entry.problem = null;
-    if (row !== undefined) {
+    if (row === undefined) {
+      entry.digest = known.digest;
+      entry.flags = known.flags;
+    } else {
       entry.digest = row.digest;
-      entry.flags = toFlags(JSON.parse(row.features), scope, before);
+      entry.flags = this.#toFlags(row, scope, known.flags);
     }
+    if (scope.isContext) this.#memory.confirm(entry, !touched);
     this.#options.onKnown(scope);
-    if (key === this.#pinned?.key) this.#pinnedError = null;
-    if (wanted !== undefined) this.#settle(key, wanted, wanted.resolve, entry);
-    const changed =
-      before.size > 0 || (appears && wanted === undefined) ? changedKeys(before, entry.flags) : [];
-    if (changed.length > 0) this.#onChange(scope, changed);
+    if (isPinned) this.#pinnedError = null;
+    if (wanted !== undefined) this.#settle(wanted, wanted.resolve, entry);
+    if (before.size > 0 || (appears && wanted === undefined))
+      this.#tellChange(scope, changedKeys(before, entry.flags, scope));
   }
 
-  #onMissing(scope, error) {
-    const { key } = scope;
-    const before = this.#cache.peek(key)?.flags ?? new Map();
-    this.#cache.remove(key);
-    this.#cache.addMissing({
-      scope,
+  #toFlags({ digest, features }, scope, known) {
+    const instance = this.#memory.instanceOf(scope);
+    if (scope.isContext && instance?.digest === digest) return instance.flags;
+    return toFlags(JSON.parse(features), scope, known);
+  }
+
+  #onMissing({ scope, wanted = this.#wanted.get(scope.key) }, error) {
+    const removed = this.#memory.remove(scope.instanceId);
+    this.#memory.addMissing(scope.instanceId, {
       message: error.message,
       until: performance.now() + MISSING_MS,
     });
     this.#options.onKnown(scope);
-    if (key === this.#pinned?.key) this.#pinnedError = error;
-    const wanted = this.#wanted.get(key);
-    if (wanted !== undefined) this.#settle(key, wanted, wanted.resolve, null);
-    if (before.size > 0) this.#onChange(scope, [...before.keys()]);
+    if (scope.instanceId === this.#pinned?.key) this.#pinnedError = error;
+    if (wanted !== undefined) this.#settle(wanted, wanted.resolve, null);
+    for (const entry of removed)
+      this.#tellChange(entry.scope, changedKeys(entry.flags, new Map(), entry.scope));
   }
 
-  #onProblem(scope, error) {
-    const entry = this.#cache.peek(scope.key);
+  #tellChange(scope, keys) {
+    if (keys.length > 0) this.#onChange(scope, keys);
+  }
+
+  #onProblem({ scope, wanted = this.#wanted.get(scope.key) }, error) {
+    const entry = this.#memory.peek(scope);
     if (entry !== undefined) entry.problem = error;
     if (scope.key === this.#pinned?.key) this.#pinnedError = error;
-    const wanted = this.#wanted.get(scope.key);
-    if (wanted !== undefined) this.#settle(scope.key, wanted, wanted.reject, error);
+    if (wanted !== undefined) this.#settle(wanted, wanted.reject, error);
   }
 
   #fail(failure) {

@@ -1,7 +1,8 @@
-// An OpenFeature provider: the effective features of instances, loaded when they
-// are first asked for and then kept up to date.
+// An OpenFeature provider: the effective features of instances, and of organizations
+// and users of them, loaded when they are first asked for and then kept up to date.
 //
-// Evaluations are answered from memory, except for the first of an instance.
+// Evaluations are answered from memory, except for the first of an instance or a
+// context, and for the first after a context may have changed.
 // follower.js keeps the memory up to date; here is what OpenFeature is told.
 
 import {
@@ -14,26 +15,24 @@ import {
   StandardResolutionReasons,
 } from '@openfeature/server-sdk';
 import { Bootstrap } from './bootstrap.js';
-import { Cache } from './flags.js';
 import { Follower } from './follower.js';
+import { Memory } from './memory.js';
+import { idProblem, toScope } from './scope.js';
 
 // How long a provider with a bootstrap document waits for the database to begin with.
 const BOOTSTRAP_WAIT_MS = 1000;
 
-// Half of a surrogate pair has no UTF-8: it would name another instance.
-const INVALID_ID = /[\0\p{Surrogate}]/u;
-
-function toScope(instanceId) {
-  return { key: instanceId, instanceId };
+/** An id of the evaluation context; an empty one names nobody. */
+function idOf(id) {
+  return id === undefined || id === '' ? null : id;
 }
 
-/** Why it cannot be the id of an instance, or undefined. */
-function idProblem(instanceId) {
-  if (typeof instanceId !== 'string') return 'is not a string';
-  if (instanceId === '') return 'is empty';
-  if (Buffer.byteLength(instanceId) > 200) return 'is longer than 200 bytes';
-  if (INVALID_ID.test(instanceId)) return 'is not valid text';
-  return undefined;
+const isTextOrNone = (id) => id === null || typeof id === 'string';
+
+function checkId(name, id) {
+  const problem = idProblem(id);
+  if (problem !== undefined)
+    throw new InvalidContextError(`${name} of the evaluation context ${problem}`);
 }
 
 function completeOptions({
@@ -46,6 +45,7 @@ function completeOptions({
   pollMs = 1000,
   pauseMs = 25,
   maxInstances = 1000,
+  maxContexts = 1000,
 } = {}) {
   const problem = instanceId === null ? undefined : idProblem(instanceId);
   if (problem !== undefined) throw new TypeError(`instanceId ${problem}`);
@@ -60,6 +60,7 @@ function completeOptions({
     ['pollMs', pollMs, 1],
     ['pauseMs', pauseMs, 0],
     ['maxInstances', maxInstances, 1],
+    ['maxContexts', maxContexts, 1],
   ]) {
     if (!Number.isSafeInteger(value) || value < least || value > 2147483647)
       throw new TypeError(`${name} is not an integer from ${least} to 2147483647`);
@@ -73,6 +74,7 @@ function completeOptions({
     pollMs,
     pauseMs,
     maxInstances,
+    maxContexts,
     connection: {
       application_name: 'instance_features OpenFeature provider',
       keepAlive: true,
@@ -96,7 +98,7 @@ export class InstanceFeaturesProvider {
 
   #bootstrap = null;
 
-  #cache = null;
+  #memory = null;
 
   #follower = null; // between initialize() and onClose()
 
@@ -120,24 +122,23 @@ export class InstanceFeaturesProvider {
     this.#loaded = false;
     this.#status = null;
     this.#told = null;
-    this.#cache = new Cache(this.#options.maxInstances, this.#defaultScope?.key);
+    this.#memory = new Memory(this.#options, this.#defaultScope);
     const follower = new Follower(
       {
         ...this.#options,
-        toScope,
         onKnown: ({ instanceId }) => this.#bootstrap?.forget(instanceId),
       },
-      this.#cache,
+      this.#memory,
       this.#defaultScope,
       (status, error) => {
         if (this.#follower === follower) this.#onStatus(status, error);
       },
-      ({ instanceId }, flagsChanged) => {
-        if (this.#follower === follower && this.#told !== null)
-          this.events.emit(ProviderEvents.ConfigurationChanged, {
-            flagsChanged,
-            metadata: { instanceId },
-          });
+      ({ instanceId, organizationId, userId }, flagsChanged) => {
+        if (this.#follower !== follower || this.#told === null) return;
+        const metadata = { instanceId };
+        if (organizationId !== null) metadata.organizationId = organizationId;
+        if (userId !== null) metadata.targetingKey = userId;
+        this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged, metadata });
       },
     );
     this.#follower = follower;
@@ -177,7 +178,7 @@ export class InstanceFeaturesProvider {
   async onClose() {
     const follower = this.#follower;
     this.#follower = null;
-    this.#cache = null;
+    this.#memory = null;
     this.#begun?.({ error: new Error('the provider was closed') });
     await follower?.close();
   }
@@ -210,9 +211,9 @@ export class InstanceFeaturesProvider {
       if (this.#follower === null)
         throw new ProviderNotReadyError('the provider is not initialized');
       const scope = this.#scopeOf(context);
-      const entry = this.#cache.use(scope.key) ?? (await this.#load(scope));
-      found =
-        entry === null ? this.#bootstrap.resolve(scope.instanceId, key) : this.#found(entry, key);
+      const known = this.#memory.use(scope);
+      const entry = this.#isUsable(known) ? known : await this.#load(scope, known);
+      found = entry === null ? this.#bootstrap.resolve(scope, key) : this.#found(entry, key);
     } catch (error) {
       return failed(error.code in ErrorCode ? error.code : ErrorCode.GENERAL, error.message);
     }
@@ -224,51 +225,68 @@ export class InstanceFeaturesProvider {
     return found;
   }
 
-  /** The scope that an evaluation is about. */
+  /** The scope that an evaluation is about.  Throws an InvalidContextError. */
   #scopeOf(context) {
-    const instanceId = context?.instanceId ?? null;
+    const organizationId = idOf(context?.organizationId);
+    const userId = idOf(context?.targetingKey);
+    const isContext = organizationId !== null || userId !== null;
+    let instanceId = context?.instanceId ?? null;
     if (instanceId === null) {
       if (this.#defaultScope === null)
         throw new InvalidContextError('the evaluation context has no instanceId');
-      return this.#defaultScope;
+      if (!isContext) return this.#defaultScope;
+      instanceId = this.#defaultScope.instanceId;
     }
-    const scope = toScope(instanceId);
-    if (this.#cache.peek(scope.key) !== undefined) return scope;
-    const problem = idProblem(instanceId);
-    if (problem !== undefined)
-      throw new InvalidContextError(`instanceId of the evaluation context ${problem}`);
-    return scope;
+    // A context's key is made of its ids, so that they have to be text before.
+    if (!isContext || [instanceId, organizationId, userId].every(isTextOrNone)) {
+      const scope = toScope(instanceId, organizationId, userId);
+      if (this.#memory.peek(scope) !== undefined) return scope;
+    }
+    checkId('instanceId', instanceId);
+    if (organizationId !== null) checkId('organizationId', organizationId);
+    if (userId !== null) checkId('targetingKey', userId);
+    return toScope(instanceId, organizationId, userId);
   }
 
-  #found({ flags, problem }, key) {
+  /** Whether an entry, if there is one, answers without being loaded again. */
+  #isUsable(entry) {
+    // While nothing is certain, what was known last is answered at once.
+    return entry !== undefined && !(entry.dropped && this.#follower.fresh);
+  }
+
+  #found({ flags, problem, dropped }, key) {
     const resolution = flags.get(key)?.resolution;
     if (
       resolution === undefined ||
       resolution.errorCode !== undefined ||
-      (problem === null && this.#follower?.fresh)
+      (problem === null && !dropped && this.#follower?.fresh)
     )
       return resolution;
     return { ...resolution, reason: StandardResolutionReasons.STALE };
   }
 
-  /** The entry of a scope that is not in memory; null to ask the bootstrap document. */
-  async #load(scope) {
-    const missing = this.#cache.missing(scope.key);
+  /**
+   * The entry of a scope that is not in memory, or dropped and "known" then; null to
+   * ask the bootstrap document.
+   */
+  async #load(scope, known) {
+    const { instanceId } = scope;
+    const missing = this.#memory.missing(instanceId);
     if (
       missing !== undefined &&
-      (missing.until > performance.now() || scope.key === this.#defaultScope?.key)
+      (missing.until > performance.now() || instanceId === this.#defaultScope?.instanceId)
     )
       throw new InvalidContextError(missing.message);
-    if (!this.#loaded && this.#bootstrap?.has(scope.instanceId)) return null;
+    if (!this.#loaded && this.#bootstrap?.has(instanceId)) return null;
     let entry;
     try {
       entry = await this.#follower.load(scope);
     } catch (error) {
-      if (this.#bootstrap?.has(scope.instanceId)) return null;
+      if (known !== undefined) return known;
+      if (this.#bootstrap?.has(instanceId)) return null;
       throw error;
     }
-    if (entry === null)
-      throw new InvalidContextError(`instance "${scope.instanceId}" does not exist`);
+    if (entry === null) throw new InvalidContextError(`instance "${instanceId}" does not exist`);
     return entry;
   }
 

@@ -110,6 +110,40 @@ test('an exported document answers with reason STALE until the database is reach
   assert.deepEqual(later, [ErrorCode.GENERAL, 'ERROR']);
 });
 
+test('a document answers for organizations and users, the lowest level first', async () => {
+  const { client } = await open({
+    instanceId: 'booted',
+    connection: NOWHERE,
+    bootstrap: {
+      features: { share: { default: 0 } },
+      system: { maxUsers: 1 },
+      instances: { booted: { maxUsers: 2 } },
+      organizations: { booted: { sales: { maxUsers: 3, share: 3 } }, more: { sales: {} } },
+      users: { booted: { ann: { maxUsers: 4 } } },
+      rollouts: { system: { share: { percentage: 50, value: 1 } } },
+    },
+  });
+  const found = async (key, organizationId, targetingKey, instanceId) => {
+    const { value, reason, errorCode, flagMetadata } = await client.getNumberDetails(key, 0, {
+      organizationId,
+      targetingKey,
+      instanceId,
+    });
+    return errorCode ?? [value, reason, flagMetadata.source];
+  };
+  assert.deepEqual(await found('max_users'), [2, 'STALE', 'instance']);
+  assert.deepEqual(await found('max_users', 'sales'), [3, 'STALE', 'organization']);
+  assert.deepEqual(await found('max_users', 'sales', 'ann'), [4, 'STALE', 'user']);
+  assert.deepEqual(await found('max_users', undefined, 'ann'), [4, 'STALE', 'user']);
+  assert.deepEqual(await found('max_users', 'other', 'bob'), [2, 'STALE', 'instance']);
+  assert.deepEqual(await found('max_users', 'sales', 'ann', 'more'), [1, 'STALE', 'system']);
+  assert.deepEqual(await found('share', 'sales'), [3, 'STALE', 'organization']);
+  assert.equal(await found('share', undefined, 'ann'), ErrorCode.FLAG_NOT_FOUND);
+  assert.equal(await found('max_users', 'sales', 5), ErrorCode.INVALID_CONTEXT);
+  for (const bootstrap of [{ organizations: { booted: { sales: 1 } } }, { users: { booted: [] } }])
+    assert.throws(() => new InstanceFeaturesProvider({ bootstrap }), TypeError);
+});
+
 test('a database that is there is asked before the document', async () => {
   await set('booted', { maxUsers: 5 });
   const { client, events } = await open({

@@ -51,7 +51,7 @@ const answers = (client, value, reason, ms) =>
 test('a revoked privilege is told of, and the truth is back after it is granted', async () => {
   await set('far', { maxUsers: 2 });
   const { client, events } = await follow({ heartbeatMs: HOUR });
-  await query('REVOKE EXECUTE ON FUNCTION get_instance_features FROM PUBLIC');
+  await query('REVOKE EXECUTE ON FUNCTION get_effective_features FROM PUBLIC');
   try {
     await set('far', { maxUsers: 3 });
     await until(() => client.providerStatus === ProviderStatus.ERROR, 'ERROR');
@@ -60,7 +60,7 @@ test('a revoked privilege is told of, and the truth is back after it is granted'
     const known = await details(client);
     assert.deepEqual([known.value, known.reason], [2, 'STALE']);
   } finally {
-    await query('GRANT EXECUTE ON FUNCTION get_instance_features TO PUBLIC');
+    await query('GRANT EXECUTE ON FUNCTION get_effective_features TO PUBLIC');
   }
   await answers(client, 3, 'STATIC', 5000);
   await until(() => client.providerStatus === ProviderStatus.READY, 'READY');

@@ -105,15 +105,16 @@ test('a notification loads the instance that it is about, or above it, and no ot
     '{"level": "instance", "resourceOwner": "untold", "sequence": 1}',
     '{"level": "organization", "instance": "untold", "resourceOwner": "told"}',
     '{"level": "user", "instance": "untold"}',
+    // What is below an instance is no matter of its own features.
+    '{"level": "organization", "instance": "told", "resourceOwner": "o"}',
+    '{"level": "user", "instance": "told", "sequence": 3, ' +
+      '"changeDate": "2024-01-01T00:00:00Z", "features": ["a"]}',
   ]) {
     await notify(payload);
     await pings();
   }
   for (const payload of [
     '{"level": "instance", "resourceOwner": "told"}',
-    '{"level": "organization", "instance": "told", "resourceOwner": "o"}',
-    '{"level": "user", "instance": "told", "sequence": 3, ' +
-      '"changeDate": "2024-01-01T00:00:00Z", "features": ["a"]}',
     '{"level": "system", "resourceOwner": "SYSTEM"}',
     '{"level": "galaxy"}',
   ]) {

@@ -13,6 +13,16 @@ import ts from 'typescript';
 const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const read = (name) => readFileSync(path(name), 'utf8');
 const manifest = JSON.parse(read('package.json'));
+const SOURCES = [
+  'backoff',
+  'bootstrap',
+  'connection',
+  'flags',
+  'follower',
+  'memory',
+  'provider',
+  'scope',
+];
 
 /** What the compiler has to say of sources, by file name, that lie beside index.d.ts. */
 function compile(sources) {
@@ -56,18 +66,21 @@ test('the types fit the SDK and what an application writes, and nothing else', (
       } from '${manifest.name}';
       const options: InstanceFeaturesProviderOptions = {
         instanceId: null, schema: 'features', heartbeatMs: 1, timeoutMs: 1, pollMs: 1, pauseMs: 0,
-        maxInstances: 1,
+        maxInstances: 1, maxContexts: 1,
         connection: {
           host: 'db', password: async () => 'secret', ssl: { ca: 'x' }, keepAlive: true,
         },
         bootstrap: {
           system: { userSchema: true }, instances: { acme: { theme: { color: ['red'] } } },
+          organizations: { acme: { sales: { theme: {} } } }, users: { acme: { ann: {} } },
         },
       };
       await OpenFeature.setProviderAndWait(new InstanceFeaturesProvider(options));
       new InstanceFeaturesProvider({ bootstrap: new URL('file:///features.json') });
       new InstanceFeaturesProvider();
-      const context: InstanceFeaturesContext = { instanceId: 'acme', targetingKey: 'somebody' };
+      const context: InstanceFeaturesContext = {
+        instanceId: 'acme', organizationId: 'sales', targetingKey: 'somebody',
+      };
       const client = OpenFeature.getClient();
       const details = await client.getBooleanDetails('user_schema', false, context);
       const metadata = details.flagMetadata as InstanceFeaturesFlagMetadata;
@@ -157,9 +170,7 @@ test('the package has what it needs, and nothing else', async () => {
       'README.md',
       'index.d.ts',
       'package.json',
-      ...['backoff', 'bootstrap', 'connection', 'flags', 'follower', 'provider'].map(
-        (name) => `src/${name}.js`,
-      ),
+      ...SOURCES.map((name) => `src/${name}.js`),
     ].sort(),
   );
   assert.equal(manifest.private, undefined);
@@ -175,13 +186,11 @@ test('dependencies are pinned, and those that the sources import', () => {
   }))
     assert.match(version, /^\d+\.\d+\.\d+$/, name);
   const imported = new Set(
-    ['backoff', 'bootstrap', 'connection', 'flags', 'follower', 'provider']
-      .flatMap((name) =>
-        [...read(`src/${name}.js`).matchAll(/^import .* from '([^.][^']*)';$/gm)].map(
-          ([, from]) => from,
-        ),
-      )
-      .filter((name) => !name.startsWith('node:')),
+    SOURCES.flatMap((name) =>
+      [...read(`src/${name}.js`).matchAll(/^import .* from '([^.][^']*)';$/gm)].map(
+        ([, from]) => from,
+      ),
+    ).filter((name) => !name.startsWith('node:')),
   );
   assert.deepEqual(
     [...imported].sort(),

@@ -18,6 +18,7 @@ import {
   run,
   seen,
   set,
+  setBelow,
   until,
 } from './support.js';
 
@@ -136,6 +137,28 @@ test('on a standby one query asks for all instances', async () => {
   );
 });
 
+test('on a standby a change of an organization or a user is seen, too', async () => {
+  await replay();
+  const { client } = await open({
+    instanceId: TENANTS[2],
+    pollMs: 100,
+    connection: network.options(),
+  });
+  const about = { organizationId: 'sales', targetingKey: 'ann' };
+  const sees = (value) =>
+    until(
+      async () => (await client.getNumberValue('max_users', 0, about)) === value,
+      `the value ${value}`,
+    );
+  await sees(50);
+  await setBelow('organization', 'sales', TENANTS[2], { maxUsers: 2 });
+  await sees(2);
+  await setBelow('user', 'ann', TENANTS[2], { maxUsers: 3 });
+  await sees(3);
+  await query("SELECT erase_user_features('ann', $1)", [TENANTS[2]]);
+  await sees(2);
+});
+
 test('a provider listens after its standby was promoted, over the same connection', async () => {
   await set(TENANTS[1], { maxUsers: 2 });
   await replay();
@@ -156,6 +179,17 @@ test('a provider listens after its standby was promoted, over the same connectio
     await promoted.query('SELECT set_instance_features($1, $2)', [{ maxUsers: i }, TENANTS[1]]);
     await until(async () => (await users(client)) === i, 'the change');
   }
+  const about = { targetingKey: 'ann' };
+  assert.equal(await client.getNumberValue('max_users', 0, about), 14);
+  await promoted.query('SELECT set_user_features($1, $2, $3)', [
+    { maxUsers: 15 },
+    'ann',
+    TENANTS[1],
+  ]);
+  await until(
+    async () => (await client.getNumberValue('max_users', 0, about)) === 15,
+    'the change of a user',
+  );
   await promoted.end();
   assert.equal(network.connections, connections);
   assert.equal(seen(events, ProviderEvents.Stale).length, 0);

@@ -81,6 +81,10 @@ export async function createInstances(...ids) {
 export const set = (instanceId, features) =>
   query('SELECT set_instance_features($1, $2)', [JSON.stringify(features), instanceId]);
 
+/** Set features of an organization or a user of an instance. */
+export const setBelow = (level, id, instanceId, features) =>
+  query(`SELECT set_${level}_features($1, $2, $3)`, [JSON.stringify(features), id, instanceId]);
+
 /**
  * A network between a provider and a server, the one of the environment unless
  * given.  What it has passed on to the server is remembered as text.
@@ -172,10 +176,10 @@ export class Network {
 }
 
 /** What every load has in its text. */
-export const LOAD = 'get_instance_features';
+export const LOAD = 'get_effective_features';
 
 /**
- * A schema whose get_instance_features() is the real one, until the table "fault"
+ * A schema whose get_effective_features() is the real one, until the table "fault"
  * of the schema says something else of an instance: to sleep so many seconds
  * before or (late) after reading, to fail with an SQLSTATE, or to have a further
  * feature "odd" of that JSON.
@@ -189,14 +193,15 @@ export async function createFaultySchema(name) {
       instance_id text, sleep float8, late float8, sqlstate text, odd jsonb
     );
     GRANT SELECT ON ${name}.fault TO PUBLIC;
-    CREATE FUNCTION ${name}.get_instance_features(inheritance boolean, instance_id text)
-    RETURNS TABLE (feature text, value jsonb, source feature_source, sequence bigint)
+    CREATE FUNCTION ${name}.get_effective_features(
+      instance_id text, organization_id text, user_id text
+    ) RETURNS TABLE (feature text, value jsonb, source feature_source, sequence bigint)
     LANGUAGE plpgsql AS $$
     #variable_conflict use_column
     DECLARE
       f ${name}.fault;
     BEGIN
-      FOR f IN SELECT * FROM ${name}.fault WHERE fault.instance_id = $2 LOOP
+      FOR f IN SELECT * FROM ${name}.fault WHERE fault.instance_id = $1 LOOP
         PERFORM pg_sleep(f.sleep);
         IF f.sqlstate IS NOT NULL THEN
           RAISE 'as demanded' USING ERRCODE = f.sqlstate;
@@ -205,7 +210,7 @@ export async function createFaultySchema(name) {
           WHERE f.odd IS NOT NULL;
       END LOOP;
       RETURN QUERY SELECT s.feature, s.value, s.source::text::feature_source, s.sequence
-        FROM public.get_instance_features($1, $2) s;
-      PERFORM pg_sleep(late) FROM ${name}.fault WHERE fault.instance_id = $2;
+        FROM public.get_effective_features($1, $2, $3) s;
+      PERFORM pg_sleep(late) FROM ${name}.fault WHERE fault.instance_id = $1;
     END $$`);
 }

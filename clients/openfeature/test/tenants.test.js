@@ -249,7 +249,14 @@ test('an impossible id is never another instance, and a bad option is an error',
   }
   for (const instanceId of ['', 'x'.repeat(201), 5, {}])
     assert.throws(() => new InstanceFeaturesProvider({ instanceId }), TypeError);
-  for (const option of ['heartbeatMs', 'timeoutMs', 'pollMs', 'pauseMs', 'maxInstances']) {
+  for (const option of [
+    'heartbeatMs',
+    'timeoutMs',
+    'pollMs',
+    'pauseMs',
+    'maxInstances',
+    'maxContexts',
+  ]) {
     for (const bad of [-1, 0.5, '5', NaN, Infinity])
       assert.throws(() => new InstanceFeaturesProvider({ [option]: bad }), new RegExp(option));
   }
