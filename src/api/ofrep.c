@@ -177,7 +177,9 @@ push_flag(ServiceRequest *request, const ScopeChain *chain,
 }
 
 /*
- * Push the evaluations of all features: {"flags": [...], "metadata": {...}}
+ * Push the evaluations of all features: {"flags": [...]}.  There is no other
+ * member, even where the protocol has an optional one, because some clients
+ * refuse an answer with members that they do not know.
  */
 static void
 push_flags(const ScopeChain *chain, const char *flag_set,
@@ -198,10 +200,6 @@ push_flags(const ScopeChain *chain, const char *flag_set,
 		evaluation_push(builder, &state, flag_set);
 	}
 	push_jsonb(builder, WJB_END_ARRAY, NULL);
-	json_push_string(builder, WJB_KEY, "metadata");
-	push_jsonb(builder, WJB_BEGIN_OBJECT, NULL);
-	serviceresponse_push_string(builder, "flagSetId", flag_set);
-	push_jsonb(builder, WJB_END_OBJECT, NULL);
 	push_jsonb(builder, WJB_END_OBJECT, NULL);
 }
 
