@@ -229,6 +229,42 @@ $writer->query('CREATE SEQUENCE s; DROP SEQUENCE s');
 $reader->query($others);
 is(stat_of($reader, 'loads'), $before, 'a sequence of the user costs a session no load');
 
+# An answer that a call site remembers, while its instance leaves the cache.
+$primary->safe_psql(
+	'postgres', q{
+	CREATE SEQUENCE turn MINVALUE 0;
+	SELECT setval('turn', 0), define_feature('pad', '""', value_type => 'string');
+	SELECT set_instance_features('{"userSchema": true}', 'i1');
+	SELECT set_instance_features(jsonb_build_object('pad', repeat('x', 2000)), 'i' || n)
+	FROM generate_series(2, 100) n});
+# A session that listens for users would notice the message anyway.
+$reader->quit;
+$reader = $readers{'a session of the primary'} = Session->new($primary);
+$reader->send(
+	q{SET instance_features.cache_size = '64kB';
+	CREATE FUNCTION pg_temp.seen() RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		seen text := '';
+	BEGIN
+		FOR i IN 1 .. 2 LOOP
+			seen := seen || feature_enabled('user_schema', 'i1');
+			CONTINUE WHEN i = 2;
+			PERFORM count(feature_enabled('user_schema', 'i' || 2 + n % 99))
+			FROM generate_series(1, 20000) n;
+			PERFORM setval('turn', 1);
+			WHILE (SELECT last_value < 2 FROM turn) LOOP
+				PERFORM pg_sleep(0.01);
+			END LOOP;
+		END LOOP;
+		RETURN seen;
+	END $$;
+	SELECT pg_temp.seen()});
+ok( $primary->poll_query_until('postgres', 'SELECT last_value = 1 FROM turn'),
+	'a session remembers an answer, and reads more instances than fit');
+$writer->query(q{SELECT set_instance_features('{"userSchema": false}', 'i1'), setval('turn', 2)});
+is($reader->wait, 'truefalse',
+	'a call site does not remember an answer whose instance has left the cache');
+
 $_->quit for $writer, values %readers;
 $_->stop for $subscriber, $standby, $primary;
 done_testing();
