@@ -15,14 +15,11 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 
 #include "base/jsonbuild.h"
@@ -102,17 +99,9 @@ setting_is_off(Relation rel, HeapTuple tuple)
 static double
 setting_share(Relation rel, HeapTuple tuple)
 {
-	Datum		percentage;
-	double		share;
+	int			share = row_get_share(tuple, Anum_setting_percentage, rel);
 
-	if (heap_attisnull(tuple, Anum_setting_percentage, RelationGetDescr(rel)))
-		return 1;
-	percentage = row_get_column(tuple, Anum_setting_percentage, rel);
-	share = DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-											   percentage)) / 100;
-	if (isnan(share))
-		return 0.5;
-	return Max(0, Min(1, share));
+	return share == NO_SHARE ? 1 : (double) share / WHOLE_SHARE;
 }
 
 typedef struct SystemRead

@@ -408,8 +408,12 @@ UPDATE instance_features.setting SET percentage = 0 WHERE level = 'system';
 SELECT is(pg_temp.has_condition(:of_tenants),
     true, 'a share of 0 is as if the system did not set the feature');
 UPDATE instance_features.setting SET percentage = 'NaN' WHERE level = 'system';
-SELECT is(pg_temp.rows(:of_tenants),
-    pg_temp.rows('SELECT * FROM item') / 2, 'a share that is no number is unknown');
+SELECT is(pg_temp.has_condition(:of_tenants),
+    true, 'a share that is no number is as if the system did not set the feature');
+UPDATE instance_features.setting SET percentage = ('1' || repeat('0', 131071))::numeric
+    WHERE level = 'system';
+SELECT is(pg_temp.rows(:of_tenants), pg_temp.rows('SELECT * FROM item'),
+    'a share that is too large for a double is that of all instances');
 UPDATE instance_features.setting SET percentage = 50, value = 'false' WHERE level = 'system';
 SELECT pg_temp.is_right(true,
     :ordered,

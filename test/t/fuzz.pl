@@ -238,7 +238,70 @@ sub parse_request
 	return parse_features($request, $level);
 }
 
-# Change a scope: returns [key, old value, value, sequence] of each change.
+# The share that is a percentage, in hundredths, or undef if it is a bad one.
+sub share_of
+{
+	my ($percentage) = @_;
+	return undef if ($percentage // '') !~ /^-?\d+(?:\.\d\d?)?0*$/;
+	return $percentage < 0 || $percentage > 100 ? undef : sprintf '%.0f', $percentage * 100;
+}
+
+sub percentage_of { my ($share) = @_; return defined $share ? $share / 100 : '' }
+
+# Parse what is to be rolled out on a scope, [percentage, value] by name, and add
+# it as [value, share] to what else is wanted.  Returns false if it is bad.
+sub parse_rollouts
+{
+	my ($rollouts, $level, $wanted) = @_;
+	my %given = map { $_ => 1 } keys %$wanted;
+	for my $name (keys %$rollouts)
+	{
+		my ($percentage, $value) = @{ $rollouts->{$name} };
+		my $share  = share_of($percentage);
+		my $parsed = parse_features({ $name => $value }, $level);
+		return 0 if !$parsed || $value eq 'null' || !defined $share;
+		my ($key) = keys %$parsed or next;
+		return 0 if $given{$key}++;
+		$wanted->{$key} = [ $value, $share ];
+	}
+	return 1;
+}
+
+# MurmurHash3_x86_32 of bytes, with the seed 0.
+sub murmur3
+{
+	my ($bytes)  = @_;
+	my $rotate   = sub { my ($x, $n) = @_; return ($x << $n | $x >> 32 - $n) & 0xffffffff };
+	my $multiply = sub {
+		my ($x, $y) = @_;
+		return (($x >> 16) * $y % 65536 * 65536 + ($x & 0xffff) * $y) % 2**32;
+	};
+	my $hash = 0;
+	for my $block (unpack '(a4)*', $bytes)
+	{
+		my $k = $multiply->(unpack('V', $block . "\0" x (4 - length $block)), 0xcc9e2d51);
+		$hash ^= $multiply->($rotate->($k, 15), 0x1b873593);
+		$hash = ($multiply->($rotate->($hash, 13), 5) + 0xe6546b64) & 0xffffffff
+		  if length $block == 4;
+	}
+	$hash ^= length $bytes;
+	$hash = $multiply->($hash ^ $hash >> 16, 0x85ebca6b);
+	$hash = $multiply->($hash ^ $hash >> 13, 0xc2b2ae35);
+	return $hash ^ $hash >> 16;
+}
+
+# Whether a setting of a scope holds in a chain.
+sub holds
+{
+	my ($setting, $name, $chain, $key) = @_;
+	return 1 unless defined $setting->[2];
+	my %below = (system => 'instance', instance => 'user');
+	my ($who) = grep { level_of($_) eq $below{ level_of($name) } } @$chain;
+	return defined $who && murmur3("$key:" . scope_id($who)) % 10_000 < $setting->[2];
+}
+
+# Change a scope: returns [key, old value, value, sequence, share] of each change.
+# What is wanted is a value, or [value, share].
 sub find_changes
 {
 	my ($scope, $wanted) = @_;
@@ -246,10 +309,15 @@ sub find_changes
 	my @changes;
 	for my $key (sort keys %$wanted)
 	{
-		my $old = $scope->{settings}{$key} ? $scope->{settings}{$key}[0] : undef;
-		my $new = $wanted->{$key};
-		next if !defined $old && !defined $new || defined $old && defined $new && $old eq $new;
-		push @changes, [ $key, $old, $new, ++$sequence ];
+		my ($old, undef, $old_share) = @{ $scope->{settings}{$key} // [] };
+		my ($new, $share) = ref $wanted->{$key} ? @{ $wanted->{$key} } : $wanted->{$key};
+		next if !defined $old && !defined $new;
+		next
+		  if defined $old
+		  && defined $new
+		  && $old eq $new
+		  && ($old_share // -1) == ($share // -1);
+		push @changes, [ $key, $old, $new, ++$sequence, $share ];
 	}
 	return @changes;
 }
@@ -264,13 +332,14 @@ sub is_recordable
 
 sub add_event
 {
-	my ($scope, $role, $key, $old, $value) = @_;
+	my ($scope, $role, $key, $old, $value, $share) = @_;
 	push @{ $scope->{events} },
 	  {
 		sequence => ++$scope->{sequence},
 		feature  => $key,
 		old      => $old,
 		value    => $value,
+		share    => $share,
 		editor   => $role,
 		actor    => $said{actor},
 		reason   => $said{reason},
@@ -288,9 +357,9 @@ sub make_changes
 	my $scope = $state->{scopes}{$name} //= new_scope();
 	for my $change (@changes)
 	{
-		my ($key, $old, $new, $sequence) = @$change;
-		add_event($scope, $role, $key, $old, $new);
-		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence ] }
+		my ($key, $old, $new, $sequence, $share) = @$change;
+		add_event($scope, $role, $key, $old, $new, $share);
+		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence, $share ] }
 		else              { delete $scope->{settings}{$key} }
 	}
 	return 1;
@@ -320,6 +389,20 @@ sub set
 	return scope_of($name)->{sequence};
 }
 
+sub roll_out
+{
+	my ($role, $name, $key, $percentage, $value) = @_;
+	return 'ERROR:  22023' if !defined $key || !defined $value || !defined share_of($percentage);
+	return 'ERROR:  42704' unless definition($key);
+	my %wanted;
+	return 'ERROR:  22023'
+	  unless parse_rollouts({ $key => [ $percentage, $value ] }, level_of($name), \%wanted);
+	my $scope = scope_of($name) or return 'ERROR:  P0002';
+	return 'ERROR:  42501' unless may_change($role, $name);
+	make_changes($role, $name, find_changes($scope, \%wanted)) or return 'ERROR:  22023';
+	return scope_of($name)->{sequence};
+}
+
 sub reset_features
 {
 	my ($role, $name, $expected) = @_;
@@ -334,7 +417,7 @@ sub reset_features
 	return $scope->{sequence};
 }
 
-# The settings that some events make: [value, sequence] by key.
+# The settings that some events make: [value, sequence, share] by key.
 sub replay
 {
 	my (@events) = @_;
@@ -344,7 +427,7 @@ sub replay
 		if    (!defined $event->{feature}) { %settings = () }
 		elsif (defined $event->{value})
 		{
-			$settings{ $event->{feature} } = [ $event->{value}, $event->{sequence} ];
+			$settings{ $event->{feature} } = [ @$event{qw(value sequence share)} ];
 		}
 		else { delete $settings{ $event->{feature} } }
 	}
@@ -358,7 +441,7 @@ sub is_reconstructible
 	return !$scope->{purged_to} || grep { $_->{sequence} >= $scope->{purged_to} } @events;
 }
 
-# [value, source, sequence] in a chain of scopes, the lowest one first.
+# [value, source, sequence, share] in a chain of scopes, the lowest one first.
 sub effective
 {
 	my ($chain, $key) = @_;
@@ -368,13 +451,14 @@ sub effective
 		for my $name (@$chain)
 		{
 			my $setting = scope_of($name)->{settings}{$key};
-			return [ $setting->[0], level_of($name), $setting->[1] ] if $setting;
+			return [ $setting->[0], level_of($name), @$setting[ 1, 2 ] ]
+			  if $setting && holds($setting, $name, $chain, $key);
 		}
 	}
-	return [ $definition->{default}, 'default', '' ];
+	return [ $definition->{default}, 'default', '', undef ];
 }
 
-# A list of [key, value, source, sequence] of the lowest scope of a chain, or an
+# A list of [key, value, source, sequence, share] of the lowest scope of a chain, or an
 # error.
 sub list_states
 {
@@ -386,7 +470,7 @@ sub list_states
 	my $name     = $chain->[0];
 	my $settings = scope_of($name)->{settings};
 	return 'ERROR:  P0002' if $name ne 'system' && !%$settings;
-	return map { [ $_, $settings->{$_}[0], level_of($name), $settings->{$_}[1] ] }
+	return map { [ $_, $settings->{$_}[0], level_of($name), @{ $settings->{$_} }[ 1, 2 ] ] }
 	  sort keys %$settings;
 }
 
@@ -399,7 +483,7 @@ sub states
 	my ($chain, $inheritance) = @_;
 	$chain = chain_of($chain) unless ref $chain;
 	my @states = list_states($chain, $inheritance);
-	return join "\n", map { ref $_ ? join('|', @$_) : $_ } @states;
+	return join "\n", map { ref $_ ? join('|', @$_[ 0 .. 3 ]) : $_ } @states;
 }
 
 # What a call is about, by what it names: i, o and u are the named instance,
@@ -552,6 +636,23 @@ sub random_features
 	return \%fields;
 }
 
+# A feature, a percentage and a value.
+sub random_rollout
+{
+	my ($level) = @_;
+	my @fitting = grep {
+		grep { $_ eq $level }
+		  @{ definition($_)->{levels} }
+	} keys_of_all();
+	my $key = @fitting && rand() < 0.9 ? pick(@fitting) : rand() < 0.1 ? undef : random_key();
+	my $percentage =
+	  rand() < 0.05
+	  ? pick(undef, '-1', '100.01', '33.333', 'NaN', 'Infinity', '1e300')
+	  : pick(0, 100, 1, 25, 50, 50, '50.00', 99.99, 33.33, int(rand 10_001) / 100);
+	my $value = rand() < 0.03 ? pick(undef, 'null') : random_value($key // '');
+	return ($key, $percentage, $value);
+}
+
 sub random_request
 {
 	my ($level) = @_;
@@ -643,6 +744,33 @@ sub context_of
 		sub { return resolve('context', \%named) });
 }
 
+# The field of a document with the roll-outs of scopes, [percentage, value] by key.
+sub rollout_fields
+{
+	my (%rollouts) = @_;
+	my $object = sub {
+		my ($scope) = @_;
+		return '{' . join(
+			', ',
+			map {
+				sprintf '%s: {"percentage": %s, "value": %s}', json_string($_),
+				  $scope->{$_}[0] // 'null', $scope->{$_}[1]
+			} sort keys %$scope) . '}';
+	};
+	my @instances = grep { $_ ne 'system' } keys %rollouts;
+	return unless %rollouts;
+	return '"rollouts": {'
+	  . join(
+		', ',
+		$rollouts{system} ? '"system": ' . $object->($rollouts{system}) : (),
+		@instances
+		? '"instances": {'
+		  . join(
+			', ', map { json_string(scope_id($_)) . ': ' . $object->($rollouts{$_}) } @instances)
+		  . '}'
+		: ()) . '}';
+}
+
 # The fields of a document with the requests of some scopes; the instances are
 # there, even if there are none, if that is asked for.
 sub document_fields
@@ -699,6 +827,29 @@ my %operations = (
 				quote(request_text($request)),
 				$expected // 'NULL'),
 			sub { set($role, 'system', $request, $expected) });
+	},
+	roll_out => sub {
+		my ($role) = @_;
+		my ($id, $name) = random_instance();
+		my ($key, $percentage, $value) = random_rollout('instance');
+		return (
+			sprintf(
+				'SELECT (roll_out_instance_feature(%s, %s, %s, %s)).sequence',
+				quote($key), quote($percentage), quote($value), quote($id)),
+			sub {
+				defined $name->()
+				  ? roll_out($role, $name->(), $key, $percentage, $value)
+				  : 'ERROR:  22023';
+			});
+	},
+	roll_out_system => sub {
+		my ($role) = @_;
+		my ($key, $percentage, $value) = random_rollout('system');
+		return (
+			sprintf(
+				'SELECT (roll_out_system_feature(%s, %s, %s)).sequence',
+				quote($key), quote($percentage), quote($value)),
+			sub { roll_out($role, 'system', $key, $percentage, $value) });
 	},
 	reset => sub {
 		my ($role) = @_;
@@ -955,17 +1106,30 @@ my %operations = (
 			next if bad_id($instance) && rand() < 0.7;
 			$document{ lower($level, $instance, $id) } = $part->($level);
 		}
+		my %rollouts;
+		for my $name (grep { $_ eq 'system' || rand() < 0.5 } 'system', instance(random_id()))
+		{
+			next if rand() < 0.6 || bad_id(scope_id($name));
+			$rollouts{$name} = {};
+			for (1 .. rand 3)
+			{
+				my ($key, $percentage, $value) = random_rollout(level_of($name));
+				next if !defined $key || ($percentage // 'Infinity') =~ /^[NI]/;
+				$rollouts{$name}{$key} = [ $percentage, $value // 'null' ];
+			}
+		}
 		my $extra =
 		  rand() < 0.03
 		  ? pick('"features_of_mine": {}', '"users": 1', '"users": {"a": null}')
 		  : undef;
-		my $text = '{' . join(', ', document_fields(%document), $extra // ()) . '}';
+		my $text = '{'
+		  . join(', ', document_fields(%document), rollout_fields(%rollouts), $extra // ()) . '}';
 		if (rand() < 0.03) { $text = pick(undef, '[]', 'null'); $extra = 'bad' }
 		return (
 			sprintf('SELECT * FROM apply_features(%s, %s)', quote($text), $dry_run),
 			sub {
 				my $before = dclone($state);
-				my $result = apply($role, \%document, $extra, $dry_run);
+				my $result = apply($role, \%document, \%rollouts, $extra, $dry_run);
 				$state = $before if $result =~ /^ERROR/;
 				return $result;
 			});
@@ -977,16 +1141,22 @@ my %operations = (
 			"SELECT export_features($users) - 'features'",
 			sub {
 				return 'ERROR:  22023' if $users eq 'NULL';
-				my %document;
+				my (%document, %rollouts);
 				for my $name (grep { may_change($role, $_) } keys %{ $state->{scopes} })
 				{
 					next if level_of($name) eq 'user' && $users ne 'true';
 					my $settings = scope_of($name)->{settings};
-					my %features = map { definition($_)->{json_name} => $settings->{$_}[0] }
-					  grep { definition($_)->{stage} ne 'removed' } keys %$settings;
+					my @keys     = grep { definition($_)->{stage} ne 'removed' } keys %$settings;
+					my %features = map  { definition($_)->{json_name} => $settings->{$_}[0] }
+					  grep { !defined $settings->{$_}[2] } @keys;
+					$rollouts{$name}{$_} = [ percentage_of($settings->{$_}[2]), $settings->{$_}[0] ]
+					  for grep { defined $settings->{$_}[2] } @keys;
 					$document{$name} = \%features if %features || $name !~ /\n/;
 				}
-				return '{' . join(', ', document_fields(instances => 1, %document)) . '}';
+				return '{'
+				  . join(', ', document_fields(instances => 1, %document),
+					rollout_fields(%rollouts))
+				  . '}';
 			},
 			\&canonical);
 	},
@@ -1004,8 +1174,10 @@ my %operations = (
 
 		# Contexts that differ from each other in little.
 		my @booleans =
-		  grep { definition($_)->{type} eq 'boolean' && @{ definition($_)->{levels} } > 2 }
-		  keys_of_all();
+		  grep {
+			definition($_)->{type} eq 'boolean'
+			  && (@{ definition($_)->{levels} } > 2 || rand() < 0.3)
+		  } keys_of_all();
 		my $key = @booleans && rand() < 0.8 ? pick(@booleans) : random_key();
 		my %ids = random_ids();
 		my @rows;
@@ -1192,7 +1364,8 @@ my %operations = (
 			sub {
 				return join "\n", map {
 					my $name = $_;
-					map { join '|', scope_id($name), @$_ } list_states(chain_of($name), 1)
+					map { join '|', scope_id($name), @$_[ 0 .. 3 ] }
+					  list_states(chain_of($name), 1)
 				} grep { may_change($role, $_) } instance_names();
 			});
 	},
@@ -1208,11 +1381,11 @@ my %operations = (
 					my $scope    = $state->{scopes}{$name};
 					my $settings = $scope->{settings};
 					map {
-						my ($value, $sequence) = @{ $settings->{$_} };
+						my ($value, $sequence, $share) = @{ $settings->{$_} };
 						my ($event) = grep { $_->{sequence} == $sequence } @{ $scope->{events} };
 						join '|', level_of($name),
 						  $name eq 'system' ? '' : scope_id(owned_name($name)), scope_id($name), $_,
-						  $value, '', $sequence, $event->{editor}
+						  $value, percentage_of($share), $sequence, $event->{editor}
 					  } sort
 					  keys %$settings
 				} grep { may_change($role, $_) } map { names_of($_) } @levels;
@@ -1234,7 +1407,7 @@ my %operations = (
 	usage => sub {
 		my ($role) = @_;
 		return (
-			q{SELECT feature, stage, value, instances, organizations, users
+			q{SELECT feature, stage, value, instances, organizations, users, percentage, reached
 				FROM instance_features.feature_usage
 				ORDER BY feature COLLATE "C", value::text COLLATE "C"},
 			sub {
@@ -1248,12 +1421,23 @@ my %operations = (
 						my $setting = scope_of($name)->{settings}{$key} or next;
 						$count{ $setting->[0] }{ level_of($name) }++;
 					}
+					my $system  = $state->{scopes}{system}{settings}{$key};
+					my $reached = grep {
+						my $own = scope_of($_)->{settings}{$key};
+						$system
+						  && !($own && !defined $own->[2])
+						  && holds($system, 'system', [$_], $key)
+					} grep { may_change($role, $_) } instance_names();
+					$system = undef unless $system && defined $system->[2];
+					$count{ $system->[0] } //= {} if $system;
 					$count{''} = {} unless %count;
 					map {
 						my $value = $_;
 						join '|', $key, definition($key)->{stage}, $value,
-						  map { $count{$value}{$_} // 0 }
-						  qw(instance organization user)
+						  (map { $count{$value}{$_} // 0 } qw(instance organization user)),
+						  $system && $system->[0] eq $value
+						  ? (percentage_of($system->[2]), $reached)
+						  : ('', '')
 					} sort keys %count
 				} keys_of_all();
 			});
@@ -1475,11 +1659,15 @@ sub history
 	return join "\n", map {
 		my $event = $_;
 		my $type =
-		  !defined $event->{feature}
-		  ? 'reset'
-		  : $event->{feature} . (defined $event->{value} ? '.set' : '.unset');
+		  !defined $event->{feature} ? 'reset'
+		  : $event->{feature}
+		  . (
+			 !defined $event->{value} ? '.unset'
+			: defined $event->{share} ? '.rolled_out'
+			:                           '.set');
 		join '|', $event->{sequence}, "feature.$level.$type",
-		  (map { $event->{$_} // '' } qw(feature old value editor actor reason)), ''
+		  (map { $event->{$_} // '' } qw(feature old value editor actor reason)),
+		  percentage_of($event->{share})
 	} @{ $scope->{events} };
 }
 
@@ -1514,7 +1702,7 @@ sub revert
 		next if !$definition || $definition->{stage} eq 'removed';
 		return 'ERROR:  22023'
 		  unless is_valid($settings{$key}[0], $definition->{type}, $definition->{allowed});
-		$wanted{$key} = $settings{$key}[0];
+		$wanted{$key} = [ @{ $settings{$key} }[ 0, 2 ] ];
 	}
 	make_changes($role, $name, find_changes($scope, unset_all_others($scope, \%wanted)))
 	  or return 'ERROR:  22023';
@@ -1548,9 +1736,10 @@ sub purge
 # first, then it is applied, scope by scope.
 sub apply
 {
-	my ($role, $document, $extra, $dry_run) = @_;
+	my ($role, $document, $rollouts, $extra, $dry_run) = @_;
 	return 'ERROR:  22023' if $dry_run eq 'NULL' || $extra;
 	my %requests = %$document;
+	$requests{$_} //= {} for keys %$rollouts;
 	return 'ERROR:  22023'
 	  if grep { !ref $requests{$_} || bad_id(scope_id($_)) || bad_id(scope_id(owned_name($_))) }
 	  keys %requests;
@@ -1572,6 +1761,8 @@ sub apply
 			if ($wanted)
 			{
 				$wanted = parse_features($wanted, level_of($name)) or return 'ERROR:  22023';
+				return 'ERROR:  22023'
+				  unless parse_rollouts($rollouts->{$name} // {}, level_of($name), $wanted);
 			}
 			my @columns = (
 				level_of($name), $name eq 'system' ? '' : scope_id(owned_name($name)),
@@ -1590,7 +1781,7 @@ sub apply
 			return 'ERROR:  42501'
 			  if @changes && !$made{ owned_name($name) } && !may_change($role, $name);
 			push @rows, map {
-				[ @columns, map { $_ // '' } @$_ ]
+				[ @columns, map { $_ // '' } @$_[ 0 .. 3 ] ]
 			} @changes;
 			next if $pass eq 'check';
 			make_changes($role, $name, @changes) or return 'ERROR:  22023';
@@ -1624,12 +1815,17 @@ sub service
 				'{' . join(
 					', ',
 					map {
-						my ($key, $value, $source) = @$_;
+						my ($key, $value, $source, undef, $share) = @$_;
 						my $field = definition($key)->{type} eq 'boolean' ? 'enabled' : 'value';
 						sprintf(
-							'"%s": {"%s": %s, "source": "%s"}',
+							'"%s": {"%s": %s, "source": "%s"%s}',
 							definition($key)->{json_name},
-							$field, $value, $sources{$source})
+							$field,
+							$value,
+							$sources{$source},
+							defined $share && !$inheritance
+							? ', "percentage": ' . percentage_of($share)
+							: '')
 					} @states)
 				  . '}');
 		}
@@ -1655,6 +1851,8 @@ my @names = (
 	('typed') x 2,
 	('get') x 3,
 	('set_system') x 2,
+	('roll_out') x 5,
+	('roll_out_system') x 2,
 	('service') x 3,
 	('define') x 4,
 	('apply') x 2,
