@@ -36,9 +36,9 @@ $node->safe_psql(
 	LANGUAGE plpgsql AS 'BEGIN RETURN feature_enabled(key, i, o, u); END'});
 
 # The model.  A value is the text of a jsonb value.  An event of a scope has its
-# sequence, its feature (undef for a reset), the old value, the value, the editor,
-# the actor, the reason, and the number of the step that made it, which stands for
-# its time.  A scope below an instance is in the model if it has a row.
+# sequence, its feature (undef for a reset), the old value, the value, the share of
+# a roll-out, the editor, the actor, the reason, and the number of the step that
+# made it, which stands for its time.  A scope below an instance is in the model if it has a row.
 my @levels   = qw(system instance organization user);
 my @roles    = ($superuser, qw(sys alice bob carol dave eve));
 my %inherits = (carol => 'alice');
@@ -238,7 +238,8 @@ sub parse_request
 	return parse_features($request, $level);
 }
 
-# Change a scope: returns [key, old value, value, sequence] of each change.
+# Change a scope: returns [key, old value, value, sequence, share] of each change.
+# What is wanted is a value by key, or [value, share] for a roll-out.
 sub find_changes
 {
 	my ($scope, $wanted) = @_;
@@ -246,10 +247,15 @@ sub find_changes
 	my @changes;
 	for my $key (sort keys %$wanted)
 	{
-		my $old = $scope->{settings}{$key} ? $scope->{settings}{$key}[0] : undef;
-		my $new = $wanted->{$key};
-		next if !defined $old && !defined $new || defined $old && defined $new && $old eq $new;
-		push @changes, [ $key, $old, $new, ++$sequence ];
+		my ($old, undef, $old_share) = @{ $scope->{settings}{$key} // [] };
+		my ($new, $share) = ref $wanted->{$key} ? @{ $wanted->{$key} } : $wanted->{$key};
+		next if !defined $old && !defined $new;
+		next
+		  if defined $old
+		  && defined $new
+		  && $old eq $new
+		  && ($old_share // '') eq ($share // '');
+		push @changes, [ $key, $old, $new, ++$sequence, $share ];
 	}
 	return @changes;
 }
@@ -264,13 +270,14 @@ sub is_recordable
 
 sub add_event
 {
-	my ($scope, $role, $key, $old, $value) = @_;
+	my ($scope, $role, $key, $old, $value, $share) = @_;
 	push @{ $scope->{events} },
 	  {
 		sequence => ++$scope->{sequence},
 		feature  => $key,
 		old      => $old,
 		value    => $value,
+		share    => $share,
 		editor   => $role,
 		actor    => $said{actor},
 		reason   => $said{reason},
@@ -288,9 +295,9 @@ sub make_changes
 	my $scope = $state->{scopes}{$name} //= new_scope();
 	for my $change (@changes)
 	{
-		my ($key, $old, $new, $sequence) = @$change;
-		add_event($scope, $role, $key, $old, $new);
-		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence ] }
+		my ($key, $old, $new, $sequence, $share) = @$change;
+		add_event($scope, $role, $key, $old, $new, $share);
+		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence, $share ] }
 		else              { delete $scope->{settings}{$key} }
 	}
 	return 1;
@@ -334,7 +341,7 @@ sub reset_features
 	return $scope->{sequence};
 }
 
-# The settings that some events make: [value, sequence] by key.
+# The settings that some events make: [value, sequence, share] by key.
 sub replay
 {
 	my (@events) = @_;
@@ -344,7 +351,7 @@ sub replay
 		if    (!defined $event->{feature}) { %settings = () }
 		elsif (defined $event->{value})
 		{
-			$settings{ $event->{feature} } = [ $event->{value}, $event->{sequence} ];
+			$settings{ $event->{feature} } = [ @$event{qw(value sequence share)} ];
 		}
 		else { delete $settings{ $event->{feature} } }
 	}
@@ -358,6 +365,39 @@ sub is_reconstructible
 	return !$scope->{purged_to} || grep { $_->{sequence} >= $scope->{purged_to} } @events;
 }
 
+# MurmurHash3 for 32 bits, with the seed 0.
+sub murmur
+{
+	my ($bytes)  = @_;
+	my $mask     = 0xffffffff;
+	my $rotate   = sub { my ($n, $by) = @_; return ($n << $by | $n >> 32 - $by) & $mask };
+	my $multiply = sub {
+		my ($a, $b) = @_;
+		return ($a * ($b & 0xffff) + (($a * ($b >> 16) & 0xffff) << 16)) & $mask;
+	};
+	my $hash = 0;
+	for my $block ($bytes =~ /(.{1,4})/gs)
+	{
+		my $k = unpack 'V', $block . "\0" x (4 - length $block);
+		$hash ^= $multiply->($rotate->($multiply->($k, 0xcc9e2d51), 15), 0x1b873593);
+		$hash = ($multiply->($rotate->($hash, 13), 5) + 0xe6546b64) & $mask if length $block == 4;
+	}
+	$hash ^= length $bytes;
+	$hash = $multiply->($hash ^ $hash >> 16, 0x85ebca6b);
+	$hash = $multiply->($hash ^ $hash >> 13, 0xc2b2ae35);
+	return $hash ^ $hash >> 16;
+}
+
+# Whether a setting holds in a chain: a roll-out of the system is for a share of
+# the instances, one of an instance for a share of the users.
+sub holds
+{
+	my ($chain, $key, $level, $setting) = @_;
+	return 1 unless defined $setting->[2];
+	my ($name) = grep { level_of($_) eq ($level eq 'system' ? 'instance' : 'user') } @$chain;
+	return defined $name && murmur("$key:" . scope_id($name)) % 10000 < $setting->[2] * 100;
+}
+
 # [value, source, sequence] in a chain of scopes, the lowest one first.
 sub effective
 {
@@ -368,7 +408,8 @@ sub effective
 		for my $name (@$chain)
 		{
 			my $setting = scope_of($name)->{settings}{$key};
-			return [ $setting->[0], level_of($name), $setting->[1] ] if $setting;
+			return [ $setting->[0], level_of($name), $setting->[1] ]
+			  if $setting && holds($chain, $key, level_of($name), $setting);
 		}
 	}
 	return [ $definition->{default}, 'default', '' ];
@@ -974,7 +1015,7 @@ my %operations = (
 		my ($role) = @_;
 		my $users = pick('', '', 'false', 'true', 'true', rand() < 0.2 ? 'NULL' : 'true');
 		return (
-			"SELECT export_features($users) - 'features'",
+			"SELECT export_features($users) - '{features,rollouts}'::text[]",
 			sub {
 				return 'ERROR:  22023' if $users eq 'NULL';
 				my %document;
@@ -983,7 +1024,8 @@ my %operations = (
 					next if level_of($name) eq 'user' && $users ne 'true';
 					my $settings = scope_of($name)->{settings};
 					my %features = map { definition($_)->{json_name} => $settings->{$_}[0] }
-					  grep { definition($_)->{stage} ne 'removed' } keys %$settings;
+					  grep { definition($_)->{stage} ne 'removed' && !defined $settings->{$_}[2] }
+					  keys %$settings;
 					$document{$name} = \%features if %features || $name !~ /\n/;
 				}
 				return '{' . join(', ', document_fields(instances => 1, %document)) . '}';
@@ -1208,11 +1250,11 @@ my %operations = (
 					my $scope    = $state->{scopes}{$name};
 					my $settings = $scope->{settings};
 					map {
-						my ($value, $sequence) = @{ $settings->{$_} };
+						my ($value, $sequence, $share) = @{ $settings->{$_} };
 						my ($event) = grep { $_->{sequence} == $sequence } @{ $scope->{events} };
 						join '|', level_of($name),
 						  $name eq 'system' ? '' : scope_id(owned_name($name)), scope_id($name), $_,
-						  $value, '', $sequence, $event->{editor}
+						  $value, $share // '', $sequence, $event->{editor}
 					  } sort
 					  keys %$settings
 				} grep { may_change($role, $_) } map { names_of($_) } @levels;
@@ -1248,6 +1290,8 @@ my %operations = (
 						my $setting = scope_of($name)->{settings}{$key} or next;
 						$count{ $setting->[0] }{ level_of($name) }++;
 					}
+					my $rollout = scope_of('system')->{settings}{$key};
+					$count{ $rollout->[0] } //= {} if $rollout && defined $rollout->[2];
 					$count{''} = {} unless %count;
 					map {
 						my $value = $_;
@@ -1352,6 +1396,43 @@ sub set_command
 			use_settings(%current, %said, $key => $value);
 			return '';
 		});
+}
+
+# Roll-outs.
+for my $level (qw(system instance))
+{
+	$operations{"roll_out_$level"} = sub {
+		my ($role) = @_;
+		my ($id, $name) = $level eq 'system' ? (undef, sub { 'system' }) : random_instance();
+		my $key   = rand() < 0.02 ? undef : random_key();
+		my $share = pick(0, 100, 50, 50, 12.5, 33.33, 99.99);
+		$share = pick(100.01, -1, 1.234, 'NaN', undef) if rand() < 0.05;
+		my $value = rand() < 0.05 ? pick(undef, 'null') : random_value($key // '');
+		return (
+			sprintf(
+				'SELECT (roll_out_%s_feature(%s, %s, %s%s)).sequence',
+				$level, quote($key), quote($share), quote($value),
+				$level eq 'system' ? '' : ', ' . quote($id)),
+			sub {
+				return 'ERROR:  22023'
+				  if !defined $name->()
+				  || !defined $key
+				  || !defined $value
+				  || !defined $share
+				  || $share !~ /^\d+(?:\.\d\d?)?$/
+				  || $share > 100;
+				my $definition = definition($key) or return 'ERROR:  42704';
+				return 'ERROR:  22023' unless grep { $_ eq $level } @{ $definition->{levels} };
+				return 'ERROR:  22023'
+				  unless is_valid($value, $definition->{type}, $definition->{allowed});
+				my $scope = scope_of($name->()) or return 'ERROR:  P0002';
+				return 'ERROR:  42501' unless may_change($role, $name->());
+				return $scope->{sequence} if $definition->{stage} eq 'removed';
+				make_changes($role, $name->(), find_changes($scope, { $key => [ $value, $share ] }))
+				  or return 'ERROR:  22023';
+				return scope_of($name->())->{sequence};
+			});
+	};
 }
 
 # The functions of the levels below the instance.
@@ -1475,11 +1556,15 @@ sub history
 	return join "\n", map {
 		my $event = $_;
 		my $type =
-		  !defined $event->{feature}
-		  ? 'reset'
-		  : $event->{feature} . (defined $event->{value} ? '.set' : '.unset');
+		  !defined $event->{feature} ? 'reset'
+		  : $event->{feature}
+		  . (
+			  defined $event->{share} ? '.rolled_out'
+			: defined $event->{value} ? '.set'
+			:                           '.unset');
 		join '|', $event->{sequence}, "feature.$level.$type",
-		  (map { $event->{$_} // '' } qw(feature old value editor actor reason)), ''
+		  map { $event->{$_} // '' }
+		  qw(feature old value editor actor reason share)
 	} @{ $scope->{events} };
 }
 
@@ -1514,7 +1599,7 @@ sub revert
 		next if !$definition || $definition->{stage} eq 'removed';
 		return 'ERROR:  22023'
 		  unless is_valid($settings{$key}[0], $definition->{type}, $definition->{allowed});
-		$wanted{$key} = $settings{$key}[0];
+		$wanted{$key} = [ @{ $settings{$key} }[ 0, 2 ] ];
 	}
 	make_changes($role, $name, find_changes($scope, unset_all_others($scope, \%wanted)))
 	  or return 'ERROR:  22023';
@@ -1590,7 +1675,7 @@ sub apply
 			return 'ERROR:  42501'
 			  if @changes && !$made{ owned_name($name) } && !may_change($role, $name);
 			push @rows, map {
-				[ @columns, map { $_ // '' } @$_ ]
+				[ @columns, map { $_ // '' } @$_[ 0 .. 3 ] ]
 			} @changes;
 			next if $pass eq 'check';
 			make_changes($role, $name, @changes) or return 'ERROR:  22023';
@@ -1625,11 +1710,13 @@ sub service
 					', ',
 					map {
 						my ($key, $value, $source) = @$_;
-						my $field = definition($key)->{type} eq 'boolean' ? 'enabled' : 'value';
+						my $field   = definition($key)->{type} eq 'boolean' ? 'enabled' : 'value';
+						my $setting = $inheritance ? [] : scope_of($name)->{settings}{$key};
 						sprintf(
-							'"%s": {"%s": %s, "source": "%s"}',
+							'"%s": {"%s": %s, "source": "%s"%s}',
 							definition($key)->{json_name},
-							$field, $value, $sources{$source})
+							$field, $value, $sources{$source},
+							defined $setting->[2] ? qq{, "percentage": $setting->[2]} : '')
 					} @states)
 				  . '}');
 		}
@@ -1647,6 +1734,8 @@ my @names = (
 	('enabled') x 6,
 	('hot') x 4,
 	('set_user') x 8,
+	('roll_out_system') x 2,
+	('roll_out_instance') x 3,
 	('set_organization') x 6,
 	('effective_features') x 3,
 	('agreement') x 2,
