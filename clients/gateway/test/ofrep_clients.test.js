@@ -2,7 +2,10 @@
 // its SDKs: that for servers, and that for browsers, which runs in Node.js as well.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
 import { OpenFeature } from '@openfeature/server-sdk';
@@ -250,4 +253,39 @@ test('the provider for browsers does not become ready without a valid key', asyn
   for (const headers of [{}, { 'X-API-Key': 'x' }]) {
     await assert.rejects(openWeb(t, gateway, {}, { headers }), /Initialization failed/);
   }
+});
+
+test('the examples in JavaScript of the documentation do what they say', async (t) => {
+  const { gateway, query } = await begin(t);
+  await query(`SELECT set_user_features('{"darkMode": true}', 'eve', 'acme')`);
+  const page = readFileSync(new URL('../../../doc/service.md', import.meta.url), 'utf8');
+  const examples = [...page.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+  assert.equal(examples.length, 2);
+  for (const example of examples) {
+    const code = example.replace('https://flags.acme.example.com', baseUrlOf(gateway));
+    assert.notEqual(code, example);
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', `${code}process.exit();`],
+      { cwd: new URL('..', import.meta.url), env: { ...process.env, OFREP_KEY: key } },
+    );
+    assert.equal(stdout, 'true\n', example);
+  }
+  await query(`SELECT reset_user_features('eve', 'acme')`);
+});
+
+test('the program that shows a flag in a terminal shows its changes', async (t) => {
+  const { gateway, query } = await begin(t);
+  const watching = promisify(execFile)(
+    process.execPath,
+    ['examples/watch.js', baseUrlOf(gateway), 'of_on', '2', '{"targetingKey": "eve"}'],
+    { cwd: new URL('..', import.meta.url), env: { ...process.env, OFREP_KEY: key } },
+  );
+  await until(() => gateway.log.some(({ status }) => status === 200));
+  await query(`SELECT set_instance_features('{"of_on": true}', 'acme')`);
+  const { stdout } = await watching;
+  assert.match(
+    stdout,
+    /^of_on is off {2}\(DEFAULT, by default\)\nof_on is on {3}\(STATIC, by instance:\d+\)\n$/,
+  );
 });
