@@ -10,7 +10,8 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
-$node->init;
+# A test makes a standby of it.
+$node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', 'max_connections = 50');
 $node->start;
 $node->safe_psql(

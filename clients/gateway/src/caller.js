@@ -1,10 +1,12 @@
-// Who is calling, as which role and for whom, by a verified bearer token, and for
-// which instance, by the name of the host.  No other header has a say in any of it.
+// Who is calling, as which role and for whom, by a verified bearer token or, to
+// evaluate flags, an API key, and for which instance, by the name of the host.  No
+// other header has a say in any of it.
 
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, importSPKI, jwtVerify } from 'jose';
+import { createKeyring } from './apikeys.js';
 import { KeysUnavailable, createRemoteKeys } from './jwks.js';
-import { keysUnavailable, roleDenied, unauthenticated, unknownHost } from './status.js';
+import { keyDenied, keysUnavailable, roleDenied, unauthenticated, unknownHost } from './status.js';
 
 /** What UTF-8 in PostgreSQL does not have: NUL, and half of a surrogate pair. */
 const NO_TEXT = /[\0\p{Surrogate}]/u;
@@ -28,11 +30,13 @@ function actorOf({ sub = '' }) {
 }
 
 /**
- * A function that tells role, actor and instance of a request by its authorization
- * and its host, as hostOf() has it, or throws a ServiceError.
+ * A function that tells role, actor and instance of a request by its headers and its
+ * host, as hostOf() has it, or throws a ServiceError.  Only if "mayHaveKey", an API key
+ * will do.
  */
 export async function createIdentifier(config) {
   const key = await readKey(config.token);
+  const keyring = createKeyring(config.apiKeys);
   const options = {
     algorithms: config.token.algorithms,
     issuer: config.token.issuer,
@@ -74,8 +78,16 @@ export async function createIdentifier(config) {
     return found;
   }
 
-  return async ({ authorization, host }) => {
-    const claims = await claimsOf(authorization);
+  function keyHolder({ name, role: ofKey, instances }, host) {
+    const found = instance(host);
+    if (!instances.has(found)) throw keyDenied(found);
+    return { role: ofKey, key: name, instance: found };
+  }
+
+  return async (headers, host, { mayHaveKey = false } = {}) => {
+    const apiKey = mayHaveKey ? keyring.of(headers) : undefined;
+    if (apiKey) return keyHolder(apiKey, host);
+    const claims = await claimsOf(headers.authorization);
     return { role: role(claims), actor: actorOf(claims), instance: instance(host) };
   };
 }

@@ -15,6 +15,7 @@ const defaults = {
     lockTimeoutMs: 1000,
   },
   hosts: {},
+  apiKeys: [],
   token: { algorithms: ['RS256', 'ES256', 'EdDSA'], roleClaim: 'role' },
   limits: {
     requestBytes: 65536,
@@ -97,17 +98,17 @@ function section(given, name) {
   return { ...defaults[name], ...given };
 }
 
+const isId = (value) =>
+  typeof value === 'string' &&
+  value !== '' &&
+  !value.includes('\0') &&
+  Buffer.byteLength(value) <= 200;
+
 function checkHosts(given) {
   checkObject(given, '"hosts"');
   const hosts = new Map();
   for (const [host, instance] of Object.entries(given)) {
-    if (
-      typeof instance !== 'string' ||
-      instance === '' ||
-      instance.includes('\0') ||
-      Buffer.byteLength(instance) > 200
-    )
-      fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
+    if (!isId(instance)) fail(`"hosts.${host}" must be the id of an instance, of 1 to 200 bytes`);
     const parsed = parseHost(host);
     if (!parsed) fail(`"hosts.${host}" must be named by a host, with or without a port`);
     if (hosts.has(parsed.authority)) fail(`"hosts" has "${parsed.authority}" more than once`);
@@ -115,6 +116,42 @@ function checkHosts(given) {
   }
   if (hosts.size === 0) fail('"hosts" must map at least one host name to an instance');
   return hosts;
+}
+
+const apiKeyFields = {
+  name: [(value) => typeof value === 'string' && value !== '', 'a name that is not empty'],
+  hash: [
+    (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+    'the SHA-256 of the key, as 64 hexadecimal digits in lower case',
+  ],
+  role: [
+    // To PostgreSQL, "none" is no role but the login's own rights.
+    (value) => isId(value) && value.toLowerCase() !== 'none',
+    'the name of a role',
+  ],
+  instances: [
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isId),
+    'a list of ids of instances, each of 1 to 200 bytes',
+  ],
+};
+
+function checkApiKeys(given) {
+  if (!Array.isArray(given)) fail('"apiKeys" must be an array');
+  for (const [i, key] of given.entries()) {
+    const place = `apiKeys[${i}]`;
+    checkObject(key, `"${place}"`);
+    for (const field of Object.keys(key)) {
+      if (!Object.hasOwn(apiKeyFields, field)) fail(`unknown field "${place}.${field}"`);
+    }
+    for (const [field, [isValid, what]] of Object.entries(apiKeyFields)) {
+      if (!isValid(key[field])) fail(`"${place}.${field}" must be ${what}`);
+    }
+    for (const field of ['name', 'hash']) {
+      if (given.findIndex((other) => other[field] === key[field]) < i)
+        fail(`"${place}.${field}" is that of another key`);
+    }
+  }
+  return given;
 }
 
 function checkToken(token, given, directory) {
@@ -159,6 +196,7 @@ export function checkConfig(given, directory = '.') {
     Object.keys(optional).map((name) => [name, section(given[name] ?? {}, name)]),
   );
   config.hosts = checkHosts(given.hosts ?? {});
+  config.apiKeys = checkApiKeys(given.apiKeys ?? []);
   checkToken(config.token, given.token ?? {}, directory);
   const { limits, database } = config;
   // Half of the connections, so that one instance leaves room for the others.

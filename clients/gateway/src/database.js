@@ -69,7 +69,7 @@ export function createDatabase({ database }, log, admission) {
     connectionTimeoutMillis: PROBE_TIMEOUT_MS,
     query_timeout: PROBE_TIMEOUT_MS,
   });
-  const call = `SELECT status, body::text AS body FROM ${pg.escapeIdentifier(database.schema)}.feature_service($1, $2, $3::jsonb)`;
+  const call = `SELECT status, body::text AS body, headers FROM ${pg.escapeIdentifier(database.schema)}.feature_service($1, $2, $3::jsonb, $4::jsonb)`;
 
   // An idle connection that breaks is replaced; nobody waits for it.
   for (const connections of [pool, probe])
@@ -122,23 +122,28 @@ export function createDatabase({ database }, log, admission) {
   }
 
   async function inTransaction(client, request) {
-    const { role, method, path, body = null } = request;
-    await client.query(method === 'GET' ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
+    const { role, method, path, body = null, headers = null, isReading } = request;
+    await client.query(isReading ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
     await setContext(client, request);
     await assumeRole(client, role);
-    const { rows } = await client.query(call, [method, path, body]);
+    const { rows } = await client.query(call, [method, path, body, headers]);
     await client.query('COMMIT');
     return rows[0];
   }
 
   /** What feature_service answers with 500 or more is for the log, not for the caller. */
-  function checkAnswer({ status, body }) {
-    if (status < 500) return { status, body };
+  function checkAnswer(answer) {
+    const { status, body } = answer;
+    if (status < 500) return answer;
     let cause;
     try {
       const {
-        message,
-        details: [{ id, message: detail }],
+        // The other protocol has no SQLSTATE; only a lock has this status.
+        errorDetails,
+        message = errorDetails,
+        details: [{ id, message: detail }] = [
+          { id: status === 503 ? '55P03' : 'XX000', message: errorDetails },
+        ],
       } = JSON.parse(body);
       cause = Object.assign(new Error(detail === message ? message : `${message} (${detail})`), {
         code: id,
@@ -204,8 +209,8 @@ export function createDatabase({ database }, log, admission) {
 
   return {
     /**
-     * Have a request answered: {status, body}, the body as text.  Throws a
-     * ServiceError.  If "signal" says that the caller left, the query is canceled.
+     * Have a request answered: {status, body, headers}, the body as text, or null if
+     * there is none.  Throws a ServiceError.  If "signal" says that the caller left, the query is canceled.
      */
     async callService(request, signal) {
       const endTurn = await admission.turn(request.instance, signal);

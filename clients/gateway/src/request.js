@@ -109,7 +109,8 @@ export function createResponder({ requestTimeoutMs, requests }) {
       closeSlowly(request.socket);
     }
     // A chunked answer is the only one that can have trailers.
-    const length = trailers ? {} : { 'content-length': Buffer.byteLength(body) };
+    const length =
+      trailers || body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
     const timer = setTimeout(() => giveUp(response), requestTimeoutMs);
     unfetched.set(response, timer);
     response.once('close', () => forget(response));

@@ -1,5 +1,5 @@
-// The two listeners, HTTP/1.1 and HTTP/2 in clear text, and what both serve:
-// the JSON paths, gRPC-web and Connect; gRPC, which needs HTTP/2; /healthz and
+// The two listeners, HTTP/1.1 and HTTP/2 in clear text, and what both serve: the
+// JSON paths, OpenFeature's remote evaluation protocol, gRPC-web and Connect; gRPC, which needs HTTP/2; /healthz and
 // /readyz.  The rule: a request goes through handle() in the order that stands
 // there, and nothing that is thrown leaves it.
 
@@ -12,6 +12,7 @@ import { configWarnings } from './config.js';
 import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
+import { isOfrepPath, ofrepErrorBody, ofrepHeaders } from './ofrep.js';
 import { reasonOf } from './reason.js';
 import { createResponder, decodeText, readBody } from './request.js';
 import { createCalls } from './rpc.js';
@@ -94,6 +95,7 @@ export async function startGateway(config, log) {
    * database.  "signal" says that the caller left, "leaving" what is done at the end.
    */
   async function answer(request, response, { host, path, signal, leaving }) {
+    const isOfrep = isOfrepPath(path);
     let caller;
     let actor;
     let reason;
@@ -101,12 +103,11 @@ export async function startGateway(config, log) {
     let told = false;
 
     async function read() {
-      ({ actor, ...caller } = await identify({
-        authorization: request.headers.authorization,
-        host,
-      }));
+      ({ actor, ...caller } = await identify(request.headers, host, { mayHaveKey: isOfrep }));
       leaving.push(admission.enter(caller.instance));
-      reason = reasonOf(request.headers);
+      // Evaluations change nothing, for whomever and why ever they are.
+      if (isOfrep) actor = undefined;
+      else reason = reasonOf(request.headers);
       return readBody(request, response, signal, limits);
     }
 
@@ -125,7 +126,10 @@ export async function startGateway(config, log) {
       told = true;
       const { method, path: target, callSignal = signal } = fields;
       return logged({ method, path: withoutId(target), ...caller }, () =>
-        database.callService({ ...caller, actor, reason, ...fields }, callSignal),
+        database.callService(
+          { ...caller, actor, reason, isReading: isOfrep || method === 'GET', ...fields },
+          callSignal,
+        ),
       );
     }
 
@@ -142,7 +146,7 @@ export async function startGateway(config, log) {
         });
       return outcome;
     }
-    if (!SERVICE_PATH.test(path))
+    if (!isOfrep && !SERVICE_PATH.test(path))
       await logged(early, () => {
         throw unknownPath(path.slice(0, 200));
       });
@@ -151,8 +155,20 @@ export async function startGateway(config, log) {
       checkJsonHeaders(request.headers);
       return decodeText(bytes);
     });
+    if (isOfrep) return answerOfrep(request, body, serve);
     const { status, body: text } = await serve({ method: request.method, path: request.url, body });
     return json(status, text);
+  }
+
+  async function answerOfrep(request, body, serve) {
+    const answered = await serve({
+      method: request.method,
+      path: request.url,
+      body,
+      headers: ofrepHeaders(request.headers),
+    });
+    const { status, headers } = answered;
+    return answered.body === null ? { status, headers } : json(status, answered.body, headers);
   }
 
   async function answerProbe(path) {
@@ -180,7 +196,8 @@ export async function startGateway(config, log) {
       answers.respond(request, response, outcome);
     } catch (error) {
       const known = toServiceError(error);
-      answers.respond(request, response, json(known.http, known.body, known.headers));
+      const body = isOfrepPath(request.url) ? ofrepErrorBody(request.url, known) : known.body;
+      answers.respond(request, response, json(known.http, body, known.headers));
     } finally {
       for (const action of leaving) action();
     }

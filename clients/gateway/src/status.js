@@ -62,12 +62,16 @@ export const badActor = (error) =>
   );
 export const unauthenticated = (detail) =>
   new ServiceError(401, 16, '28000', 'a valid bearer token is required', detail);
+export const unknownKey = (detail) =>
+  new ServiceError(401, 16, '28000', 'a valid API key or bearer token is required', detail);
 export const unknownHost = (host) =>
   new ServiceError(404, 5, 'P0002', `no instance belongs to host "${host}"`);
 export const unknownPath = (path) =>
   new ServiceError(404, 5, 'P0002', `path "${path}" does not exist`);
 export const roleDenied = (role) =>
   new ServiceError(403, 7, '42501', `permission denied to act as role "${role}"`);
+export const keyDenied = (instance) =>
+  new ServiceError(403, 7, '42501', `permission denied for instance "${instance}"`);
 export const tooLarge = (limit) =>
   new ServiceError(413, 8, '54000', `the request has more than ${limit} bytes`);
 export const tooSlow = () =>

@@ -53,10 +53,11 @@ export async function createDirectory(t) {
 }
 
 /** A configuration's file, each section over what the tests want. */
-export const fileConfig = ({ listen, database, hosts, token, limits } = {}) => ({
+export const fileConfig = ({ listen, database, hosts, apiKeys, token, limits } = {}) => ({
   listen: { port: 0, http2Port: 0, ...listen },
   database: { poolSize: 5, connectTimeoutMs: 2000, statementTimeoutMs: 2000, ...database },
   hosts: { localhost: 'acme', 'other.example.com': 'other', ...hosts },
+  ...(apiKeys && { apiKeys }),
   token: token ?? {
     publicKeyFile: 'key.pem',
     algorithms: ['ES256'],
