@@ -17,7 +17,8 @@ $$;
 
 SELECT define_feature('deep', levels => '{system,instance,organization,user}') \g /dev/null
 SELECT create_instance('i' || n) FROM generate_series(1, 20) n \g /dev/null
-SELECT set_instance_features('{"userSchema": true}', 'i' || n) FROM generate_series(1, 10) n \g /dev/null
+SELECT set_instance_features('{"userSchema": true}', 'i' || n)
+    FROM generate_series(1, 10) n \g /dev/null
 
 -- Invalidation by scope.
 SELECT is(pg_temp.loads($$SELECT feature_enabled('user_schema', 'i' || n)
@@ -69,7 +70,8 @@ SELECT is(pg_temp.try($$SELECT feature_enabled('deep', 'i20', 'o', 'u')$$),
     'a user of an instance that was dropped is answered alike');
 
 -- Organizations and users without settings.
-SELECT set_user_features('{"deep": true}', 'u' || n, 'i1') FROM generate_series(1, 20) n \g /dev/null
+SELECT set_user_features('{"deep": true}', 'u' || n, 'i1')
+    FROM generate_series(1, 20) n \g /dev/null
 SELECT set_organization_features('{"deep": true}', 'o' || n, 'i1')
 FROM generate_series(1, 5) n \g /dev/null
 SELECT feature_enabled('deep', 'i1', 'o0', 'u0') \g /dev/null
@@ -112,7 +114,8 @@ SELECT is(pg_temp.loads($$SELECT feature_enabled('deep', 'i1', NULL, 'u1')$$), 1
 SAVEPOINT first;
 SELECT set_user_features('{"deep": true}', 'late', 'i1') \g /dev/null
 SELECT set_instance_features('{"userSchema": true}', 'i1') \g /dev/null
-SELECT is(feature_enabled('deep', 'i1', NULL, 'late') AND feature_enabled('user_schema', 'i1'), true,
+SELECT is(feature_enabled('deep', 'i1', NULL, 'late')
+    AND feature_enabled('user_schema', 'i1'), true,
     'changes in a subtransaction are seen');
 SAVEPOINT second;
 SELECT set_user_features('{"deep": false}', 'late', 'i1') \g /dev/null
@@ -124,7 +127,8 @@ ROLLBACK TO first;
 SELECT is(pg_temp.loads($$SELECT feature_enabled('user_schema', 'i' || n)
     FROM generate_series(2, 10) n$$), 0::bigint,
     'ROLLBACK TO has only those instances loaded again that were changed');
-SELECT is(feature_enabled('deep', 'i1', NULL, 'late') OR feature_enabled('user_schema', 'i1'), false,
+SELECT is(feature_enabled('deep', 'i1', NULL, 'late')
+    OR feature_enabled('user_schema', 'i1'), false,
     'ROLLBACK TO undoes what was loaded since');
 SELECT set_user_features('{"deep": true}', 'late', 'i1') \g /dev/null
 SELECT is(feature_enabled('deep', 'i1', NULL, 'late'), true,
@@ -132,7 +136,8 @@ SELECT is(feature_enabled('deep', 'i1', NULL, 'late'), true,
 SELECT create_instance('i' || n) FROM generate_series(101, 300) n \g /dev/null
 SELECT feature_enabled('user_schema', 'i' || n) FROM generate_series(1, 10) n \g /dev/null
 SAVEPOINT many;
-SELECT set_instance_features('{"userSchema": true}', 'i' || n) FROM generate_series(101, 300) n \g /dev/null
+SELECT set_instance_features('{"userSchema": true}', 'i' || n)
+    FROM generate_series(101, 300) n \g /dev/null
 SELECT is((SELECT count(*) FROM generate_series(101, 300) n
     WHERE feature_enabled('user_schema', 'i' || n)), 200::bigint,
     'more changes than have messages of their own are seen');
@@ -163,7 +168,8 @@ SELECT is(feature_enabled('deep', 'i1', NULL, 'late'), true,
 INSERT INTO instance_features.scope (level, instance_id, id, sequence)
 VALUES ('user', 'i1', 'direct', 1), ('user', 'i1', 'moved', 1), ('user', 'i1', 'silent', 1),
     ('organization', 'i1', 'moved', 1), ('organization', 'i2', 'moved', 1);
-INSERT INTO instance_features.setting (level, instance_id, scope_id, feature, value, sequence, change_date)
+INSERT INTO instance_features.setting (level, instance_id,
+    scope_id, feature, value, sequence, change_date)
 VALUES ('user', 'i1', 'direct', 'deep', 'true', 1, now());
 SELECT is(feature_enabled('deep', 'i1', NULL, 'direct'), true,
     'an INSERT of a setting of a user is seen');
@@ -191,7 +197,8 @@ SELECT is(feature_enabled('deep', 'i1', NULL, 'u2'), true, 'users see a TRUNCATE
 SAVEPOINT untracked;
 ALTER TABLE instance_features.setting DISABLE TRIGGER ALL;
 SELECT feature_enabled('deep', 'i1', NULL, 'silent') \g /dev/null
-INSERT INTO instance_features.setting (level, instance_id, scope_id, feature, value, sequence, change_date)
+INSERT INTO instance_features.setting (level, instance_id,
+    scope_id, feature, value, sequence, change_date)
 VALUES ('user', 'i1', 'silent', 'deep', 'true', 1, now());
 SELECT is(feature_enabled('deep', 'i1', NULL, 'silent'), true,
     'the first setting of a user is seen with our triggers disabled');
@@ -202,7 +209,8 @@ SELECT is(feature_enabled('deep', 'i1', NULL, 'silent'), false,
 -- More scopes than fit.
 SET LOCAL instance_features.cache_size = '128kB';
 SELECT define_feature('pad', '""', value_type => 'string') \g /dev/null
-SELECT set_instance_features(jsonb_build_object('pad', repeat('x', 1000), 'userSchema', true), 'i' || n)
+SELECT set_instance_features(jsonb_build_object('pad', repeat('x', 1000),
+    'userSchema', true), 'i' || n)
 FROM generate_series(101, 220) n \g /dev/null
 CREATE FUNCTION pg_temp.scan()
 RETURNS bigint
