@@ -12,6 +12,7 @@ import { configWarnings } from './config.js';
 import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
+import { toAnswerJson, toRequestJson } from './mapping.js';
 import { reasonOf } from './reason.js';
 import { createResponder, decodeText, readBody } from './request.js';
 import { createCalls } from './rpc.js';
@@ -149,10 +150,11 @@ export async function startGateway(config, log) {
     const body = await readAs((bytes) => {
       if (bytes.length === 0) return undefined;
       checkJsonHeaders(request.headers);
-      return decodeText(bytes);
+      const text = decodeText(bytes);
+      return request.method === 'PUT' ? toRequestJson(path, text) : text;
     });
     const { status, body: text } = await serve({ method: request.method, path: request.url, body });
-    return json(status, text);
+    return json(status, status === 200 ? toAnswerJson(path, text) : text);
   }
 
   async function answerProbe(path) {
