@@ -345,6 +345,11 @@ CREATE TABLE instance_features.setting (
     change_date timestamptz NOT NULL,
     PRIMARY KEY (level, instance_id, scope_id, feature)
 ) USING heap WITH (fillfactor = 50);
+-- Lists the instances that set a feature, for index conditions, and all scopes
+-- that do, for changes of its definition.
+CREATE INDEX setting_feature_level_idx ON instance_features.setting (feature, level);
+COMMENT ON INDEX instance_features.setting_feature_level_idx IS
+    'finds the scopes that set a feature, by level';
 COMMENT ON TABLE instance_features.setting IS
     'the current value of each feature that a scope sets';
 COMMENT ON COLUMN instance_features.setting.level IS 'level of the scope';
@@ -385,7 +390,7 @@ COMMENT ON COLUMN instance_features.event.scope_id IS 'id of the scope';
 COMMENT ON COLUMN instance_features.event.sequence IS
     'number of the event in its scope: 1, 2, 3 and so on, without gaps except for purged events';
 COMMENT ON COLUMN instance_features.event.event_type IS
-    'feature.<level>.<key>.set, feature.<level>.<key>.unset or feature.<level>.reset, where <level> is system, instance, org or user';
+    'feature.<level>.<key>.set, feature.<level>.<key>.rolled_out, feature.<level>.<key>.unset or feature.<level>.reset, where <level> is system, instance, org or user';
 COMMENT ON COLUMN instance_features.event.feature IS
     'key of the feature, null for a reset';
 COMMENT ON COLUMN instance_features.event.old_value IS
@@ -632,6 +637,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.reset_user_features(text, text, bigint) IS
     'remove all settings of a user of an instance';
 
+CREATE FUNCTION @extschema@.roll_out_system_feature(
+    feature text,
+    percentage numeric,
+    value jsonb DEFAULT 'true')
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.roll_out_system_feature(text, numeric, jsonb) IS
+    'set a feature on the system for a percentage of the instances';
+
+CREATE FUNCTION @extschema@.roll_out_instance_feature(
+    feature text,
+    percentage numeric,
+    value jsonb DEFAULT 'true',
+    instance_id text DEFAULT NULL)
+RETURNS @extschema@.feature_details
+AS 'MODULE_PATHNAME'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.roll_out_instance_feature(text, numeric, jsonb, text) IS
+    'set a feature on an instance for a percentage of its users';
+
 CREATE FUNCTION @extschema@.erase_organization_features(
     organization_id text,
     instance_id text DEFAULT NULL)
@@ -651,8 +677,34 @@ COMMENT ON FUNCTION @extschema@.erase_user_features(text, text) IS
     'delete the settings and the events of a user of an instance, and with them its id';
 
 --
--- Reading features
+-- Reading features, after the functions that the planner calls for the readers
 --
+CREATE FUNCTION instance_features.feature_enabled_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.feature_enabled_support(internal) IS
+    'internal: planner support for feature_enabled(): index conditions, selectivity and cost';
+
+CREATE FUNCTION instance_features.feature_states_support(internal)
+RETURNS internal
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.feature_states_support(internal) IS
+    'internal: planner support for functions that return feature_state: numbers of rows';
+
+-- The last argument keeps SQL from calling it, because it would list the ids of
+-- instances to any role.
+CREATE FUNCTION instance_features.enabled_instances(
+    feature text,
+    fallback boolean,
+    internal)
+RETURNS text[]
+AS 'MODULE_PATHNAME'
+LANGUAGE C STABLE PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION instance_features.enabled_instances(text, boolean, internal) IS
+    'internal: the instances where a feature is on, and perhaps others, for the index conditions that the planner makes of feature_enabled()';
+
 CREATE FUNCTION @extschema@.feature_enabled(
     feature text,
     instance_id text DEFAULT NULL,
@@ -661,7 +713,8 @@ CREATE FUNCTION @extschema@.feature_enabled(
     fallback boolean DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE;
+LANGUAGE C STABLE PARALLEL SAFE
+SUPPORT instance_features.feature_enabled_support;
 COMMENT ON FUNCTION @extschema@.feature_enabled(text, text, text, text, boolean) IS
     'the effective value of a boolean feature for an instance, organization and user; fallback is the answer if the feature is not defined';
 
@@ -719,7 +772,8 @@ CREATE FUNCTION @extschema@.get_effective_features(
     user_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_effective_features(text, text, text) IS
     'the effective value of every feature for an instance, organization and user';
 
@@ -727,7 +781,8 @@ CREATE FUNCTION @extschema@.get_system_features(
     inheritance boolean DEFAULT false)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_system_features(boolean) IS
     'the settings of the system or, with inheritance, the effective value of every feature';
 
@@ -736,7 +791,8 @@ CREATE FUNCTION @extschema@.get_instance_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_instance_features(boolean, text) IS
     'the settings of an instance or, with inheritance, the effective value of every feature';
 
@@ -746,7 +802,8 @@ CREATE FUNCTION @extschema@.get_organization_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_organization_features(boolean, text, text) IS
     'the settings of an organization or, with inheritance, the effective value of every feature';
 
@@ -756,7 +813,8 @@ CREATE FUNCTION @extschema@.get_user_features(
     instance_id text DEFAULT NULL)
 RETURNS SETOF @extschema@.feature_state
 AS 'MODULE_PATHNAME'
-LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SUPPORT instance_features.feature_states_support;
 COMMENT ON FUNCTION @extschema@.get_user_features(boolean, text, text) IS
     'the settings of a user or, with inheritance, the effective value of every feature';
 
@@ -1124,6 +1182,25 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION instance_features.feature_value_violation(jsonb, text, jsonb) IS
     'internal: the reason why a value is not valid for a feature, null if it is';
 
+CREATE FUNCTION instance_features.rollout_position(
+    feature text,
+    id text)
+RETURNS integer
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.rollout_position(text, text) IS
+    'internal: position of an instance or user in the roll-outs of a feature, which include it if their percentage * 100 is larger';
+
+CREATE FUNCTION instance_features.rollout_includes(
+    feature text,
+    percentage numeric,
+    id text)
+RETURNS boolean
+AS 'MODULE_PATHNAME'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION instance_features.rollout_includes(text, numeric, text) IS
+    'internal: true if a setting with this percentage, or with none, holds for the instance or user';
+
 CREATE VIEW instance_features.definition AS
 SELECT f.key, f.json_name, f.value_type::@extschema@.feature_type AS value_type,
     f.default_value, f.allowed_values, f.levels::@extschema@.feature_level[] AS levels, f.stage::@extschema@.feature_stage AS stage,
@@ -1191,8 +1268,10 @@ FROM instance_features.instance i
 CROSS JOIN instance_features.definition f
 LEFT JOIN instance_features.setting own
     ON own.level = 'instance' AND own.instance_id = '' AND own.scope_id = i.instance_id AND own.feature = f.key
+    AND own.percentage IS NULL
 LEFT JOIN instance_features.setting sys
     ON sys.level = 'system' AND sys.instance_id = '' AND sys.scope_id = 'SYSTEM' AND sys.feature = f.key AND own.feature IS NULL
+    AND instance_features.rollout_includes(f.key, sys.percentage, i.instance_id)
 LEFT JOIN instance_features.event own_event
     ON own_event.level = 'instance' AND own_event.instance_id = '' AND own_event.scope_id = i.instance_id AND own_event.sequence = own.sequence
 LEFT JOIN instance_features.event sys_event
@@ -1200,7 +1279,7 @@ LEFT JOIN instance_features.event sys_event
     AND (SELECT instance_features.sees_all())
 WHERE f.stage <> 'removed'::@extschema@.feature_stage;
 COMMENT ON VIEW instance_features.effective_feature IS
-    'the effective value of each feature on each instance, with the source, time and editor of the setting';
+    'the effective value of each feature on each instance, for no user, with the source, time and editor of the setting';
 COMMENT ON COLUMN instance_features.effective_feature.instance_id IS 'id of the instance';
 COMMENT ON COLUMN instance_features.effective_feature.feature IS 'key of the feature';
 COMMENT ON COLUMN instance_features.effective_feature.value IS 'the effective value on the instance';
@@ -1237,29 +1316,45 @@ COMMENT ON COLUMN instance_features.organization.settings IS 'number of features
 
 CREATE VIEW instance_features.feature_usage
 WITH (security_barrier) AS
+WITH rollout AS (
+    SELECT s.feature, s.value, s.percentage,
+        (SELECT count(*) FROM instance_features.instance i
+            WHERE instance_features.rollout_includes(s.feature, s.percentage, i.instance_id)
+                AND NOT EXISTS (SELECT FROM instance_features.setting own
+                    WHERE own.level = 'instance' AND own.instance_id = '' AND own.scope_id = i.instance_id
+                        AND own.feature = s.feature AND own.percentage IS NULL)) AS reached
+    FROM instance_features.setting s
+    WHERE s.level = 'system' AND s.instance_id = '' AND s.scope_id = 'SYSTEM' AND s.percentage IS NOT NULL
+)
 SELECT f.key AS feature, f.stage, t.value,
     count(*) FILTER (WHERE t.level = 'instance') AS instances,
     count(*) FILTER (WHERE t.level = 'organization') AS organizations,
-    count(*) FILTER (WHERE t.level = 'user') AS users
+    count(*) FILTER (WHERE t.level = 'user') AS users,
+    max(t.percentage) AS percentage, max(t.reached) AS reached
 FROM instance_features.definition f
 LEFT JOIN (
-    SELECT s.level, s.feature, s.value
+    SELECT 'system', r.feature, r.value, r.percentage, r.reached
+    FROM rollout r
+    UNION ALL
+    SELECT s.level, s.feature, s.value, NULL::numeric, NULL::bigint
     FROM instance_features.setting s
     JOIN instance_features.instance i ON s.level = 'instance' AND s.instance_id = '' AND s.scope_id = i.instance_id
     UNION ALL
-    SELECT o.level, o.feature, o.value
+    SELECT o.level, o.feature, o.value, NULL::numeric, NULL::bigint
     FROM instance_features.own_settings() o
     WHERE o.level IN ('organization', 'user')
-) t ON t.feature = f.key
+) t(level, feature, value, percentage, reached) ON t.feature = f.key
 GROUP BY f.key, f.stage, t.value;
 COMMENT ON VIEW instance_features.feature_usage IS
-    'the values that instances, organizations and users set for each feature, and how many of each set them';
+    'the values that instances, organizations and users set for each feature, and how many of each set them; and those that the system rolls out';
 COMMENT ON COLUMN instance_features.feature_usage.feature IS 'key of the feature';
 COMMENT ON COLUMN instance_features.feature_usage.stage IS 'stage of the feature''s life cycle';
-COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that some scope sets, null if none sets the feature';
-COMMENT ON COLUMN instance_features.feature_usage.instances IS 'number of instances that set this value, of those in view "instance"';
+COMMENT ON COLUMN instance_features.feature_usage.value IS 'a value that some scope sets or the system rolls out, null if there is none';
+COMMENT ON COLUMN instance_features.feature_usage.instances IS 'number of instances that set this value, for all or some of their users, of those in view "instance"';
 COMMENT ON COLUMN instance_features.feature_usage.organizations IS 'number of organizations that set this value, of instances that the current role may change';
 COMMENT ON COLUMN instance_features.feature_usage.users IS 'number of users that set this value, of instances that the current role may change';
+COMMENT ON COLUMN instance_features.feature_usage.percentage IS 'percentage of the instances for which the system rolls out this value, null if it does not';
+COMMENT ON COLUMN instance_features.feature_usage.reached IS 'number of instances that have this value from that roll-out, of those in view "instance"';
 
 --
 -- Consistency.  The check is one query, so it uses one snapshot, and its names
@@ -1285,7 +1380,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH numbered AS (
-        SELECT e.level, e.instance_id, e.scope_id, e.sequence, e.feature, e.value,
+        SELECT e.level, e.instance_id, e.scope_id, e.sequence, e.feature, e.value, e.percentage,
             lag(e.sequence, 1, 0::bigint) OVER w AS previous,
             max(e.sequence) FILTER (WHERE e.feature IS NULL) OVER w AS last_reset
         FROM instance_features.event e
@@ -1296,7 +1391,7 @@ BEGIN ATOMIC
         GROUP BY e.level, e.instance_id, e.scope_id
     ), replayed AS (
         SELECT DISTINCT ON (e.level, e.instance_id, e.scope_id, e.feature)
-            e.level, e.instance_id, e.scope_id, e.feature, e.value, e.sequence
+            e.level, e.instance_id, e.scope_id, e.feature, e.value, e.percentage, e.sequence
         FROM numbered e
         JOIN last l ON l.level = e.level AND l.instance_id = e.instance_id AND l.scope_id = e.scope_id
         WHERE e.feature IS NOT NULL AND e.sequence > coalesce(l.last_reset, 0)
@@ -1363,10 +1458,19 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'setting differs from events', coalesce(t.level, r.level), coalesce(t.instance_id, r.instance_id), coalesce(t.scope_id, r.scope_id),
         coalesce(t.feature, r.feature), coalesce(t.sequence, r.sequence),
-        format('The setting is %s, the last event set %s.', coalesce(t.value::text, 'missing'), coalesce(r.value::text, 'nothing'))
+        format('The setting is %s, the last event set %s.',
+            coalesce(t.value::text || CASE WHEN t.percentage IS NULL THEN '' ELSE format(' for %s %%', t.percentage) END, 'missing'),
+            coalesce(r.value::text || CASE WHEN r.percentage IS NULL THEN '' ELSE format(' for %s %%', r.percentage) END, 'nothing'))
     FROM instance_features.setting t
     FULL JOIN replayed r ON r.level = t.level AND r.instance_id = t.instance_id AND r.scope_id = t.scope_id AND r.feature = t.feature
-    WHERE t.value IS DISTINCT FROM r.value
+    WHERE t.value IS DISTINCT FROM r.value OR t.percentage IS DISTINCT FROM r.percentage
+    UNION ALL
+    SELECT 'percentage not valid', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
+        CASE WHEN t.level IN ('system', 'instance') THEN format('It is %s.', t.percentage)
+            ELSE format('Features cannot be rolled out on level %s.', t.level) END
+    FROM instance_features.setting t
+    WHERE t.percentage IS NOT NULL
+        AND NOT (t.level IN ('system', 'instance') AND t.percentage BETWEEN 0 AND 100 AND t.percentage = round(t.percentage, 2))
     UNION ALL
     SELECT 'unknown feature', t.level, t.instance_id, t.scope_id, t.feature, t.sequence,
         'No definition has this key.'

@@ -81,7 +81,8 @@ api_resolve(const char *key, const char *instance_id,
 				 errdetail("It has %d bytes, and at most %d are allowed.",
 						   key_length, MAX_KEY_LENGTH)));
 
-	feature = MemoryContextAlloc(TopMemoryContext, sizeof(ResolvedFeature));
+	feature = MemoryContextAllocZero(TopMemoryContext,
+									 sizeof(ResolvedFeature));
 	feature->shown.generation = 0;
 	feature->shown.current_generation = &generation_of_answers;
 	feature->shown.enabled = false;

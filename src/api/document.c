@@ -72,11 +72,11 @@ emit_setting(const ScopeName *name, const FeatureChange *change,
 	ChangeRow	row = {.has_sequence = true};
 
 	row.columns[CHANGE_LEVEL] = CStringGetTextDatum(level_name(name->level));
-	if (!level_is_single(name->level))
+	if (level_is_in_instance(name->level) || name->level == LEVEL_INSTANCE)
 	{
-		ScopeName	owner = scopename_owner(name);
+		ScopeName	instance = scopename_owner(name);
 
-		row.columns[CHANGE_INSTANCE_ID] = text_datum(owner.id, owner.len);
+		row.columns[CHANGE_INSTANCE_ID] = text_datum(instance.id, instance.len);
 	}
 	row.columns[CHANGE_SCOPE_ID] = text_datum(name->id, name->len);
 	if (change != NULL)

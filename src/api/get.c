@@ -19,6 +19,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "api/get.h"
 #include "api/level.h"
 #include "base/jsonbuild.h"
 #include "change/argument.h"
@@ -37,6 +38,17 @@ PG_FUNCTION_INFO_V1(get_effective_features);
 PG_FUNCTION_INFO_V1(instance_features_stats);
 
 /*
+ * Find the scopes of a chain for effective values.  Raises no_data_found if the
+ * instance does not exist.
+ */
+static void
+find_values(ScopeChain *chain)
+{
+	if (!cache_find_values(chain))
+		report_scope_not_found(&chain->names[chain->length - 2]);
+}
+
+/*
  * get_*_features(inheritance, id, instance_id)
  */
 static Datum
@@ -50,7 +62,10 @@ get_features(FunctionCallInfo fcinfo, FeatureLevel level)
 	chain = argument_chain(fcinfo, 1, level);
 	inheritance = argument_boolean(fcinfo, 0, "inheritance");
 	rsinfo = result_begin_states(fcinfo);
-	context_find(&chain);
+	if (inheritance)
+		find_values(&chain);
+	else
+		context_find(&chain);
 
 	states_read(&chain, inheritance, result_emit_state, rsinfo);
 	return (Datum) 0;
@@ -75,7 +90,7 @@ get_effective_features(PG_FUNCTION_ARGS)
 	named = argument_context(fcinfo, 0);
 	chain = context_chain(&named, CONTEXT_LEVEL);
 	rsinfo = result_begin_states(fcinfo);
-	context_find(&chain);
+	find_values(&chain);
 
 	states_read(&chain, true, result_emit_state, rsinfo);
 	return (Datum) 0;
@@ -144,7 +159,8 @@ same_bytes(const char *a, const char *b, int len)
 
 /*
  * Return whether an argument is the id of a memoized lookup.  If the id does
- * not matter, it only has to be as valid as that one.
+ * not matter, it only has to be as valid as that one, which a current id may
+ * not be where another one was named.
  */
 static inline bool
 id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters)
@@ -153,7 +169,7 @@ id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters
 	int			length;
 
 	if (PG_ARGISNULL(argno))
-		return id->length < 0 || !matters;
+		return id->length < 0;
 
 	value = get_text_argument(fcinfo, argno);
 	length = VARSIZE_ANY_EXHDR(value);
@@ -162,17 +178,6 @@ id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters
 	return id->length == length &&
 		same_bytes(id->id, VARDATA_ANY(value), length);
 }
-
-/* The arguments of feature_enabled() and of the functions like it. */
-enum
-{
-	ARGUMENT_FEATURE,
-	ARGUMENT_INSTANCE,
-	ARGUMENT_ORGANIZATION,
-	ARGUMENT_USER,
-	ARGUMENT_FALLBACK,
-	NUM_ARGUMENTS
-};
 
 /*
  * Return whether a memoized lookup has the same arguments as this call.
@@ -211,13 +216,14 @@ lookup_arguments(FunctionCallInfo fcinfo, const text *key)
 
 	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
-		if (named.ids[level].id != NULL)
+		/* All else is checked when the id is used. */
+		if (named.ids[level].len > MAX_SCOPE_ID_LENGTH)
 			context_check_id(level, named.ids[level].id, named.ids[level].len);
 	}
 	if (lookup == NULL)
 	{
-		lookup = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
-									sizeof(FeatureLookup));
+		lookup = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+										sizeof(FeatureLookup));
 		fcinfo->flinfo->fn_extra = lookup;
 	}
 	lookup_init(lookup, VARDATA_ANY(key), key_length, &named, missing);

@@ -59,7 +59,9 @@ emit_event(const EventRow *event, void *arg)
 	nulls[8] = event->reason == NULL;
 	if (event->reason)
 		values[8] = CStringGetTextDatum(event->reason);
-	nulls[9] = true;
+	nulls[9] = event->share == NO_SHARE;
+	if (event->share != NO_SHARE)
+		values[9] = share_make_percentage(event->share);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	return true;
 }
@@ -150,6 +152,7 @@ get_instance_features_at(PG_FUNCTION_ARGS)
 		FeatureState state = {
 			.definition = &definition,
 			.value = setting->value,
+			.share = setting->share,
 			.source = LEVEL_INSTANCE,
 			.sequence = setting->sequence,
 			.change_date = setting->change_date
@@ -217,10 +220,13 @@ plan_revert(const ScopeName *name, const ScopeTuple *scope, List *settings,
 	foreach(lc, replay_settings(name, sequence, DT_NOEND))
 	{
 		const SettingRow *setting = lfirst(lc);
+		RequestedChange *change;
 
-		if (can_be_restored(setting))
-			requested = lappend(requested, featurejson_make_change(setting->feature,
-																   setting->value));
+		if (!can_be_restored(setting))
+			continue;
+		change = featurejson_make_change(setting->feature, setting->value);
+		change->share = setting->share;
+		requested = lappend(requested, change);
 	}
 	return change_find_differences(settings,
 								   featurejson_unset_others(definitions_loaded(),

@@ -19,6 +19,7 @@
 #include "change/scopewrite.h"
 #include "model/value.h"
 #include "table/generation.h"
+#include "table/ownwrite.h"
 
 /*
  * The upper limit of instance_features.max_value_size, in kilobytes.  Jsonb
@@ -92,9 +93,9 @@ _PG_init(void)
 							 NULL);
 	DefineCustomIntVariable("instance_features.cache_size",
 							"Sets the memory that a session uses for caching scopes.",
-							"The most recently used scope is kept even if it is larger.",
+							"The scopes that a call needs are kept even if they are larger.",
 							&cache_size,
-							16 * 1024,
+							32 * 1024,
 							64,
 							MAX_KILOBYTES,
 							PGC_USERSET,
@@ -117,6 +118,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("instance_features");
 
 	generation_init();
+	ownwrite_init();
 	capi_init();
 	version1_init();
 	notify_init();

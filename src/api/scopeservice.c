@@ -52,12 +52,11 @@ push_details(JsonbBuilder *state, const FeatureDetails *details)
 }
 
 /*
- * Push "loginDefaultOrg": {"enabled": true, "source": "SOURCE_INSTANCE"}
+ * Push "loginDefaultOrg": {"enabled": true, "source": "SOURCE_INSTANCE"
  */
 static void
-push_state(const FeatureState *state, void *arg)
+begin_state(JsonbBuilder *builder, const FeatureState *state)
 {
-	JsonbBuilder *builder = arg;
 	const char *source = state->source == SOURCE_DEFAULT ?
 	"SOURCE_UNSPECIFIED" : level_infos[state->source].service_source;
 	bool		is_boolean;
@@ -71,6 +70,40 @@ push_state(const FeatureState *state, void *arg)
 	json_push_string(builder, WJB_KEY, is_boolean ? "enabled" : "value");
 	push_jsonb(builder, WJB_VALUE, &value);
 	serviceresponse_push_string(builder, "source", source);
+}
+
+/*
+ * Push an effective value, which does not tell whether it is rolled out.  This
+ * is a StateCallback.
+ */
+static void
+push_state(const FeatureState *state, void *arg)
+{
+	JsonbBuilder *builder = arg;
+
+	begin_state(builder, state);
+	push_jsonb(builder, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * Push a setting of the scope itself, with its percentage if it is a roll-out.
+ * This is a StateCallback.
+ */
+static void
+push_own_state(const FeatureState *state, void *arg)
+{
+	JsonbBuilder *builder = arg;
+	JsonbValue	percentage;
+
+	begin_state(builder, state);
+	if (state->share != NO_SHARE)
+	{
+		percentage.type = jbvNumeric;
+		percentage.val.numeric =
+			DatumGetNumeric(share_make_percentage(state->share));
+		json_push_string(builder, WJB_KEY, "percentage");
+		push_jsonb(builder, WJB_VALUE, &percentage);
+	}
 	push_jsonb(builder, WJB_END_OBJECT, NULL);
 }
 
@@ -211,7 +244,9 @@ scopeservice_answer(ServiceRequest *request, ServiceResponse *response)
 		context_find(&chain);
 		details = result_scope_details(&name, &chain.scopes[0]->row);
 		push_details(&builder, &details);
-		states_read(&chain, request->inheritance, push_state, &builder);
+		states_read(&chain, request->inheritance,
+					request->inheritance ? push_state : push_own_state,
+					&builder);
 		if (!request->inheritance)
 			serviceresponse_add_header(response, "etag",
 									   sequence_etag(details.sequence));

@@ -5,9 +5,10 @@
  *
  * The rule: every change of tracked tables fires these triggers, whether it is
  * made by our own functions, by direct DML or by an apply worker of logical
- * replication.  The BEFORE triggers announce a write to generation.c.  The
- * AFTER triggers check the row of a scope, invalidate the caches of all
- * sessions, and collect the notification for the commit.
+ * replication.  The BEFORE triggers announce a write to ownwrite.c.  The
+ * AFTER triggers check the row of a scope, tell ownwrite.c whose row was
+ * written, which invalidates the caches of all sessions, and collect the
+ * notification for the commit.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +26,7 @@
 #include "change/notify.h"
 #include "model/tables.h"
 #include "model/tableshape.h"
-#include "table/generation.h"
+#include "table/ownwrite.h"
 
 PG_FUNCTION_INFO_V1(track_changes);
 
@@ -140,6 +141,24 @@ notify_definition_row(Relation rel, HeapTuple tuple)
 }
 
 /*
+ * A row of a scope was written, with its name in the first columns.  Without
+ * the name of a level, it belongs to no scope, unless the level is new to this
+ * version of the library.
+ */
+static void
+invalidate_scope_row(Relation rel, HeapTuple tuple)
+{
+	ScopeName	name;
+
+	if (tuple == NULL)
+		return;
+	if (row_get_scope_name(tuple, rel, &name))
+		ownwrite_scope(&name);
+	else
+		ownwrite_anything(false);
+}
+
+/*
  * track_changes(): BEFORE and AFTER, for rows and for TRUNCATE.
  */
 Datum
@@ -166,7 +185,7 @@ track_changes(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BEFORE(event))
 	{
-		generation_write_begins();
+		ownwrite_begins();
 		return PointerGetDatum(new != NULL ? new : old);
 	}
 
@@ -201,7 +220,14 @@ track_changes(PG_FUNCTION_ARGS)
 				break;
 		}
 	}
-	generation_write_ends(table == TABLE_FEATURE);
+	if (table == TABLE_FEATURE || !TRIGGER_FIRED_FOR_ROW(event))
+		ownwrite_anything(table == TABLE_FEATURE);
+	else
+	{
+		invalidate_scope_row(rel, old);
+		invalidate_scope_row(rel, new);
+	}
+	ownwrite_ends();
 
 	/* The result of an AFTER trigger is ignored. */
 	return PointerGetDatum(NULL);

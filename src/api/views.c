@@ -196,7 +196,9 @@ emit_own_setting(const ScopeName *name, const SettingRow *setting, void *arg)
 	values[2] = CStringGetTextDatum(name->id);
 	values[3] = CStringGetTextDatum(setting->feature);
 	values[4] = JsonbPGetDatum(setting->value);
-	nulls[5] = true;
+	nulls[5] = setting->share == NO_SHARE;
+	if (setting->share != NO_SHARE)
+		values[5] = share_make_percentage(setting->share);
 	values[6] = Int64GetDatum(setting->sequence);
 	values[7] = TimestampTzGetDatum(setting->change_date);
 	nulls[8] = editor == NULL;

@@ -10,14 +10,19 @@
 #ifndef INSTANCE_FEATURES_COMPAT_H
 #define INSTANCE_FEATURES_COMPAT_H
 
+#include "access/htup_details.h"
 #include "access/tableam.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "nodes/pathnodes.h"
 #include "parser/parse_relation.h"
 #include "storage/lockdefs.h"
 #include "utils/acl.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #if PG_VERSION_NUM < 150000
 #error "instance_features needs PostgreSQL 15 or later"
@@ -61,6 +66,49 @@ extern int no_such_variable
 #define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
 #else
 #define primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* Since 16, one function checks the privileges on any kind of object. */
+#if PG_VERSION_NUM >= 160000
+#define may_execute_function(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define may_execute_function(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
+/*
+ * Return whether a column of a table cannot be null.  Since 17, the planner
+ * knows; since 18, the catalog also has constraints that are not validated.
+ */
+static inline bool
+column_is_not_null(const RelOptInfo *rel, Oid table, AttrNumber column)
+{
+#if PG_VERSION_NUM >= 170000
+	return bms_is_member(column, rel->notnullattnums);
+#else
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(table),
+										Int16GetDatum(column));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull;
+	ReleaseSysCache(tuple);
+	return result;
+#endif
+}
+
+/*
+ * Since 17, an index scan returns rows in the index's order also if it looks
+ * for the elements of an array in another than the first column.  Before, the
+ * planner does not know that a condition made by a support function has an
+ * array, and takes the order for granted.
+ */
+#if PG_VERSION_NUM >= 170000
+#define array_keeps_index_order(indexcol) true
+#else
+#define array_keeps_index_order(indexcol) ((indexcol) == 0)
 #endif
 
 /* Since 16, the caller also passes the result relations. */

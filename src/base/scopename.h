@@ -46,6 +46,8 @@ typedef struct LevelInfo
 	bool		in_instance;	/* its scopes belong to an instance, exist
 								 * with it, and have no owner of their own */
 	bool		is_personal;	/* its ids are not shown to other roles */
+	FeatureLevel rollout_level; /* whose scopes its roll-outs are for; if
+								 * LEVEL_SYSTEM, it has no roll-outs */
 	const char *only_id;		/* of its only scope; NULL if it has many */
 	const char *implicit_id;	/* of its implicit scope; NULL if none */
 	const char *setting;		/* has the id of its current scope; this and */
@@ -60,6 +62,13 @@ typedef struct LevelInfo
 } LevelInfo;
 
 extern const LevelInfo level_infos[NUM_LEVELS];
+
+/* The id of a scope; it need not be null-terminated. */
+typedef struct NamedId
+{
+	const char *id;				/* NULL if there is none */
+	int			len;
+}			NamedId;
 
 /*
  * The name of a scope.  The strings need not be null-terminated.  Scopes of
@@ -117,6 +126,13 @@ static inline bool
 level_is_single(FeatureLevel level)
 {
 	return level_infos[level].only_id != NULL;
+}
+
+/* Return whether scopes of the level can roll out features. */
+static inline bool
+level_has_rollouts(FeatureLevel level)
+{
+	return level_infos[level].rollout_level != LEVEL_SYSTEM;
 }
 
 static inline ScopeName

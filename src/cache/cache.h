@@ -4,7 +4,7 @@
  *	  The backend's cache of definitions, scopes and settings.
  *
  * The rule: pointers to scopes and definitions are valid until the next call
- * of a function that may load, which are cache_find() and
+ * of a function that may load, which are cache_find(), cache_find_values() and
  * cache_refresh_definitions().
  *
  *-------------------------------------------------------------------------
@@ -12,7 +12,7 @@
 #ifndef INSTANCE_FEATURES_CACHE_H
 #define INSTANCE_FEATURES_CACHE_H
 
-#include "cache/scopeload.h"
+#include "cache/chain.h"
 
 /* The setting instance_features.cache_size, in kB.  Written by SET. */
 extern int	cache_size;
@@ -29,14 +29,6 @@ typedef struct CacheStats
 
 extern CacheStats cache_stats;
 
-/* A scope and those that it inherits from, from the lowest up. */
-typedef struct ScopeChain
-{
-	int			length;
-	ScopeName	names[NUM_LEVELS];
-	const CachedScope *scopes[NUM_LEVELS];	/* filled in by cache_find() */
-} ScopeChain;
-
 static inline void
 cache_count_hit(void)
 {
@@ -44,6 +36,7 @@ cache_count_hit(void)
 }
 
 extern bool cache_find(ScopeChain *chain);
+extern bool cache_find_values(ScopeChain *chain);
 extern bool cache_remembers(void);
 extern void cache_refresh_definitions(void);
 extern Size cache_memory(int64 *entries);

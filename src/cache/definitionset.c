@@ -140,7 +140,7 @@ definitionset_find(const DefinitionSet *set, const char *key, int len)
 
 /*
  * Return the number of the feature with this JSON name, or -1 if there is
- * none.
+ * none: of several, as a document may define them, the first.
  */
 int
 definitionset_find_json_name(const DefinitionSet *set, const char *json_name,
@@ -148,6 +148,7 @@ definitionset_find_json_name(const DefinitionSet *set, const char *json_name,
 {
 	int			low = 0;
 	int			high = set->count - 1;
+	int			found = -1;
 
 	while (low <= high)
 	{
@@ -157,14 +158,14 @@ definitionset_find_json_name(const DefinitionSet *set, const char *json_name,
 									   set->array[feature].json_name);
 
 		if (cmp == 0)
-			return feature;
-		if (cmp < 0)
+			found = feature;
+		if (cmp <= 0)
 			high = middle - 1;
 		else
 			low = middle + 1;
 	}
 
-	return -1;
+	return found;
 }
 
 /*

@@ -19,6 +19,7 @@ typedef struct FeatureState
 {
 	const FeatureDefinition *definition;
 	const Jsonb *value;
+	int			share;			/* see share.h */
 	int			source;			/* a FeatureLevel, or SOURCE_DEFAULT */
 	int64		sequence;		/* of the event that set the value, */
 	TimestampTz change_date;	/* unless from SOURCE_DEFAULT */
@@ -28,5 +29,6 @@ extern bool effective_own_state(const CachedScope *scope, int feature,
 								FeatureState *state);
 extern void effective_state(const ScopeChain *chain, int feature,
 							FeatureState *state);
+extern LevelSet effective_levels(const ScopeChain *chain, int feature);
 
 #endif							/* INSTANCE_FEATURES_EFFECTIVE_H */

@@ -57,13 +57,16 @@ append_string(CachedScope *scope, Size *size, const char *string, int len)
 }
 
 /*
- * Load a scope into "cxt", without settings of undefined features.  Returns
+ * Load a scope into "cxt", without settings of undefined features.  If it has no
+ * settings, the fingerprint is read only if "whole" is true.  Returns
  * NULL if there is no such scope.  The caller has loaded the definitions, and
  * frees what is palloc'd in the current memory context.
  */
 CachedScope *
-scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
+scopeload(Snapshot snapshot, const ScopeName *name, bool whole,
+		  MemoryContext cxt)
 {
+	uint64		fingerprint = 0;
 	ScopeRow	row;
 	bool		stored;
 	List	   *rows;
@@ -74,6 +77,8 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 	if (!read_scope_row(snapshot, name, &row, &stored))
 		return NULL;
 	rows = stored ? tableread_settings(snapshot, name) : NIL;
+	if (whole || rows != NIL)
+		fingerprint = tableread_fingerprint(snapshot, name);
 
 	size = offsetof(CachedScope, settings) +
 		sizeof(CachedSetting) * list_length(rows) +
@@ -83,7 +88,7 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 
 	scope = MemoryContextAllocHuge(cxt, size);
 	memset(scope, 0, offsetof(CachedScope, settings));
-	scope->fingerprint = tableread_fingerprint(snapshot, name);
+	scope->fingerprint = fingerprint;
 	scope->stored = stored;
 	scope->row = row;
 
@@ -104,6 +109,7 @@ scopeload(Snapshot snapshot, const ScopeName *name, MemoryContext cxt)
 			continue;
 		size = MAXALIGN(size);
 		cached->feature = feature;
+		cached->share = setting->share;
 		cached->value_offset = size;
 		cached->sequence = setting->sequence;
 		cached->change_date = setting->change_date;

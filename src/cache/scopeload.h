@@ -8,7 +8,6 @@
 #ifndef INSTANCE_FEATURES_SCOPELOAD_H
 #define INSTANCE_FEATURES_SCOPELOAD_H
 
-#include "lib/ilist.h"
 #include "utils/snapshot.h"
 
 #include "model/tables.h"
@@ -17,6 +16,7 @@
 typedef struct CachedSetting
 {
 	int			feature;		/* number of its definition */
+	int			share;			/* see share.h */
 	Size		value_offset;	/* from the start of the CachedScope */
 	int64		sequence;
 	TimestampTz change_date;
@@ -28,10 +28,15 @@ typedef struct CachedSetting
  */
 typedef struct CachedScope
 {
-	dlist_node	lru;			/* used by cache.c, like the next three */
+	uint32		message;		/* used by store.c, like the next five */
+	struct CachedScope *next;	/* with the same message */
+	int			place;
 	Size		size;			/* in the cache, with overhead */
-	uint64		generation;		/* when it was loaded; 0 if not reusable */
 	uint64		last_load;		/* number of the last load that used it */
+	bool		is_guest;
+	uint64		generation;		/* at which it is valid; 0 if not reusable */
+	uint64		first_moment;	/* when it was loaded, */
+	uint64		last_moment;	/* and last found unchanged; see cache.c */
 	uint64		fingerprint;	/* of its rows */
 	bool		stored;			/* has a row; else an implicit scope */
 	ScopeRow	row;
@@ -48,7 +53,7 @@ setting_value(const CachedScope *scope, const CachedSetting *setting)
 }
 
 extern CachedScope *scopeload(Snapshot snapshot, const ScopeName *name,
-							  MemoryContext cxt);
+							  bool whole, MemoryContext cxt);
 extern const CachedSetting *scopeload_find_setting(const CachedScope *scope,
 												   int feature);
 

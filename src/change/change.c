@@ -15,7 +15,8 @@
  *	   because the row may have changed while we waited.
  *	4. Read the current settings, and decide what to change.  If nothing,
  *	   return.
- *	5. Write with one command: advance the scope's sequence (or insert the row
+ *	5. If the scope's instance exists implicitly and has no row, insert that,
+ *	   and go back to 1.  Then write with one command: advance the scope's sequence (or insert the row
  *	   of an implicit scope; if another transaction has inserted it, go back to
  *	   1), append the events, and insert, update and delete settings.
  *
@@ -133,6 +134,7 @@ change_find_differences(List *settings, List *requested)
 		if (setting == NULL && request->value == NULL)
 			continue;
 		if (setting != NULL && request->value != NULL &&
+			setting->share == request->share &&
 			compareJsonbContainers(&setting->value->root,
 								   &request->value->root) == 0)
 			continue;
@@ -141,6 +143,7 @@ change_find_differences(List *settings, List *requested)
 		change->key = request->key;
 		change->setting = setting;
 		change->value = request->value;
+		change->share = request->share;
 		changes = lappend(changes, change);
 	}
 
@@ -188,6 +191,11 @@ change_try_scope(const ScopeName *name, FeaturePermission permission,
 		changes = plan(name, &scope, settings, arg);
 
 		/* Step 5. */
+		if (changes != NIL && scope.without_instance)
+		{
+			scopelock_make_instance(name);
+			continue;
+		}
 		if (changes == NIL || scope_write_changes(name, &scope, settings, changes))
 		{
 			*details = result_scope_details(name, &scope.row);

@@ -97,6 +97,7 @@ context_chain(const NamedIds * named, FeatureLevel lowest)
 		id = find_id(named, level, named_above);
 		names[i].id = id.id;
 		names[i].len = id.len;
+		chain.context[level] = id;
 		if (level_is_in_instance(level))
 		{
 			names[i].instance_id = instance.id;

@@ -10,13 +10,6 @@
 
 #include "cache/cache.h"
 
-/* An id that a call names; it need not be null-terminated. */
-typedef struct NamedId
-{
-	const char *id;				/* NULL if the call names none */
-	int			len;
-}			NamedId;
-
 /* The ids that a call names, by level. */
 typedef struct NamedIds
 {

@@ -29,6 +29,7 @@
 #include "change/documentdefine.h"
 #include "change/featurejson.h"
 #include "change/permission.h"
+#include "change/rolloutjson.h"
 #include "change/scopelock.h"
 #include "change/scopes.h"
 #include "table/tableread.h"
@@ -50,7 +51,7 @@ typedef struct Application
 typedef struct ScopePlan
 {
 	const Application *application;
-	const Jsonb *features;
+	const ScopeDocument *scope;
 	int64		sequence;		/* before the changes */
 	List	   *changes;		/* FeatureChange */
 } ScopePlan;
@@ -67,13 +68,31 @@ current_definitions(const Application *application)
 	return definitions_loaded();
 }
 
+/*
+ * Return the settings that the document has of a scope, as a list of
+ * RequestedChange.
+ */
+static List *
+parse_settings(const Application *application, const ScopeDocument *scope)
+{
+	const DefinitionSet *set = current_definitions(application);
+	FeatureLevel level = scope->name.level;
+	List	   *requested;
+
+	requested = featurejson_parse(set,
+								  documentparse_part(scope, DOCUMENT_SETTINGS),
+								  level);
+	return rolloutjson_add(set, requested,
+						   documentparse_part(scope, DOCUMENT_ROLLOUTS), level);
+}
+
 static List *
 plan_scope(const ScopeName *name, const ScopeTuple *scope, List *settings,
 		   void *arg)
 {
 	ScopePlan  *plan = arg;
+	List	   *requested = parse_settings(plan->application, plan->scope);
 	const DefinitionSet *set = current_definitions(plan->application);
-	List	   *requested = featurejson_parse(set, plan->features, name->level);
 
 	plan->sequence = scope->row.sequence;
 	plan->changes =
@@ -124,7 +143,8 @@ check_owned_scope(const Application *application, Snapshot snapshot,
 		scopename_is_implicit(name);
 	if (!exists)
 	{
-		if (scope->features == NULL || !application->is_system_owner)
+		if (!documentparse_has_settings(scope) ||
+			!application->is_system_owner)
 			report_scope_not_found(name);
 		memset(tuple, 0, sizeof(ScopeTuple));
 		if (application->dry_run)
@@ -197,22 +217,18 @@ check_scope(const Application *application, Snapshot snapshot,
 			ScopeDocument *scope)
 {
 	const ScopeName *name = &scope->name;
-	ScopePlan	plan = {.application = application};
+	ScopePlan	plan = {.application = application,.scope = scope};
 	ScopeTuple	tuple = {0};
 	List	   *settings = NIL;
 	bool		sets = false;
 
-	if (scope->features != NULL)
-	{
-		plan.features = documentparse_features(scope);
-		sets = sets_something(featurejson_parse(current_definitions(application),
-												plan.features, name->level));
-	}
+	if (documentparse_has_settings(scope))
+		sets = sets_something(parse_settings(application, scope));
 	if (level_is_in_instance(name->level))
 		check_scope_below(application, snapshot, scope, sets, &tuple);
 	else
 		check_owned_scope(application, snapshot, scope, &tuple);
-	if (scope->features == NULL ||
+	if (!documentparse_has_settings(scope) ||
 		(scope->may_change && !application->dry_run))
 		return;
 
@@ -234,7 +250,7 @@ apply_scope(const Application *application, const ScopeDocument *scope)
 	const DocumentReceiver *receiver = application->receiver;
 	ScopePlan	plan = {
 		.application = application,
-		.features = documentparse_features(scope)
+		.scope = scope
 	};
 	FeatureDetails details;
 
@@ -283,7 +299,7 @@ lock_and_apply_scope(const Application *application,
 		return;
 	}
 
-	if (scope->features != NULL)
+	if (documentparse_has_settings(scope))
 		apply_scope(application, scope);
 	if (locks_below(scope))
 		scopelock_instances(list_make1(unconstify(ScopeName *, scope->below)),

@@ -178,7 +178,7 @@ check_new_names(Document *document, const DefinitionPlan *plan)
 			definition_report_name_in_use(json_name, set->array[other].key,
 										  "JSON name");
 
-		/* Of two with one JSON name, this does not find the second. */
+		/* Of two with one JSON name, this finds the first. */
 		other = definitionset_find_json_name(set, json_name,
 											 strlen(json_name));
 		if (other != feature)
@@ -338,7 +338,7 @@ has_settings(const ScopeName *name, void *arg)
 {
 	const ScopeDocument *scope = documentparse_find_scope(arg, name);
 
-	return scope != NULL && scope->features != NULL;
+	return scope != NULL && documentparse_has_settings(scope);
 }
 
 /*

@@ -24,6 +24,7 @@
 #include "change/documentexport.h"
 #include "change/documentparse.h"
 #include "change/permission.h"
+#include "change/rolloutjson.h"
 #include "model/builtin.h"
 #include "table/definitionread.h"
 #include "table/tableread.h"
@@ -35,23 +36,29 @@ typedef struct Export
 	DefinitionSet definitions;
 	bool		is_system_owner;
 	List	   *instances;		/* ScopeName, in the order of their ids */
-	bool		has_default;	/* the implicit instance has a row */
 
 	/* Objects that are being built. */
 	JsonFields	document;
 	JsonFields	level;
 	JsonFields	instance;		/* on levels below instances */
 	JsonFields	scope;
+	JsonFields	scope_rollouts; /* these three for roll-outs */
+	JsonFields	instance_rollouts;
+	JsonFields	rollouts;
 
-	int			next;			/* in "instances": the one whose settings, or
+	List	   *owners;			/* ScopeName, in the order of their ids: the
+								 * scopes of the level, or the instances */
+	int			next;			/* in "owners": the one whose settings, or
 								 * scopes below, come next */
+	bool		has_implicit;	/* the level's implicit scope has a row */
 	const ScopeName *current;	/* the scope below an instance whose settings
 								 * come, or NULL */
 	bool		is_stored;		/* it has a row */
 } Export;
 
 /*
- * Add a setting to the object of its scope, unless its feature is removed.
+ * Add a setting to the object of its scope, or to that of the scope's roll-outs,
+ * unless its feature is removed.
  */
 static void
 add_setting(Export *export, const SettingRow *setting)
@@ -67,6 +74,12 @@ add_setting(Export *export, const SettingRow *setting)
 	definition = &export->definitions.array[feature];
 	if (definition->removed)
 		return;
+	if (setting->share != NO_SHARE)
+	{
+		value = rolloutjson_make(setting);
+		json_add_field(&export->scope_rollouts, definition->key, &value);
+		return;
+	}
 	json_root_value(json_copy(setting->value), &value);
 	value = json_unpack(&value);
 	json_add_field(&export->scope, definition->json_name, &value);
@@ -81,6 +94,16 @@ add_object(JsonFields *outer, const char *name, JsonFields *fields)
 	JsonbValue	object = json_take_fields(fields);
 
 	json_add_field(outer, name, &object);
+}
+
+/*
+ * The same for an object of roll-outs, which is left out if it is empty.
+ */
+static void
+add_rollouts(JsonFields *outer, const char *name, JsonFields *fields)
+{
+	if (fields->count > 0)
+		add_object(outer, name, fields);
 }
 
 static void
@@ -104,106 +127,121 @@ export_definitions(Export *export, const List *rows)
 }
 
 static void
-export_system(Export *export)
+export_only_scope(Export *export, FeatureLevel level)
 {
+	ScopeName	name = scopename_implicit(level);
 	ScopeRow	row = {0};
 	ListCell   *lc;
 
-	(void) tableread_scope(export->snapshot, &scopename_system, &row, NULL);
-	if (!export->is_system_owner &&
-		!permission_is_owner(&scopename_system, &row))
+	(void) tableread_scope(export->snapshot, &name, &row, NULL);
+	if (!export->is_system_owner && !permission_is_owner(&name, &row))
 		return;
-	foreach(lc, tableread_settings(export->snapshot, &scopename_system))
+	foreach(lc, tableread_settings(export->snapshot, &name))
 		add_setting(export, lfirst(lc));
-	add_object(&export->document, level_infos[LEVEL_SYSTEM].document_field,
+	add_object(&export->document, level_infos[level].document_field,
 			   &export->scope);
+	add_rollouts(&export->rollouts, level_infos[level].document_field,
+				 &export->scope_rollouts);
 }
 
 static void
-add_instance(Export *export, const ScopeName *name, const ScopeRow *row)
+add_owner(Export *export, const ScopeName *name, const ScopeRow *row)
 {
 	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
 
 	if (!scope_row_is_dropped(name, row) &&
 		(export->is_system_owner || permission_is_owner(name, row)))
-		export->instances = lappend(export->instances, scopename_copy(name));
+		export->owners = lappend(export->owners, scopename_copy(name));
 	MemoryContextSwitchTo(caller_cxt);
 }
 
 static void
-take_instance(const ScopeName *name, const ScopeRow *row, void *arg)
+take_owner(const ScopeName *name, const ScopeRow *row, void *arg)
 {
 	Export	   *export = arg;
 
 	if (scopename_is_implicit(name))
-		export->has_default = true;
-	add_instance(export, name, row);
+		export->has_implicit = true;
+	add_owner(export, name, row);
 }
 
 /*
- * Find the instances that the current role may change.
+ * Find the scopes of a level that the current role may change.
  */
 static void
-find_instances(Export *export)
+find_owners(Export *export, FeatureLevel level)
 {
-	ScopeName	implicit = scopename_implicit(LEVEL_INSTANCE);
+	ScopeName	implicit = scopename_implicit(level);
 	ScopeRow	row = {0};
 
-	tableread_foreach_scope(export->snapshot, LEVEL_INSTANCE, "", 0,
-							take_instance, export);
-	if (export->has_default)
+	export->owners = NIL;
+	export->next = 0;
+	export->has_implicit = false;
+	tableread_foreach_scope(export->snapshot, level, "", 0, take_owner, export);
+	if (implicit.id == NULL || export->has_implicit)
 		return;
-	add_instance(export, &implicit, &row);
-	list_sort(export->instances, scopename_compare_cells);
+	add_owner(export, &implicit, &row);
+	list_sort(export->owners, scopename_compare_cells);
 }
 
 /*
- * Return the next instance that is not before this one, or NULL.
+ * Return the owner whose settings, or scopes below, come next, or NULL.
  */
 static const ScopeName *
-next_instance(Export *export)
+next_owner(const Export *export)
 {
-	return export->next < list_length(export->instances) ?
-		list_nth(export->instances, export->next) : NULL;
+	return export->next < list_length(export->owners) ?
+		list_nth(export->owners, export->next) : NULL;
 }
 
 /*
- * End the object of the next instance, and go to the one after it.
+ * End the object of that owner, and go to the one after it.
  */
 static void
-pass_instance(Export *export)
+pass_owner(Export *export)
 {
 	CHECK_FOR_INTERRUPTS();
-	add_object(&export->level, next_instance(export)->id, &export->scope);
+	add_object(&export->level, next_owner(export)->id, &export->scope);
+	add_rollouts(&export->instance_rollouts, next_owner(export)->id,
+				 &export->scope_rollouts);
 	export->next++;
 }
 
 static void
-take_instance_setting(const ScopeName *name, const SettingRow *setting,
-					  void *arg)
+take_owner_setting(const ScopeName *name, const SettingRow *setting,
+				   void *arg)
 {
 	Export	   *export = arg;
 	MemoryContext caller_cxt = MemoryContextSwitchTo(export->cxt);
 	const ScopeName *instance;
 	int			cmp = 1;
 
-	while ((instance = next_instance(export)) != NULL &&
+	while ((instance = next_owner(export)) != NULL &&
 		   (cmp = scopename_compare(instance, name)) < 0)
-		pass_instance(export);
+		pass_owner(export);
 	if (instance != NULL && cmp == 0)
 		add_setting(export, setting);
 	MemoryContextSwitchTo(caller_cxt);
 }
 
+/*
+ * Export the scopes of a level that have owners.
+ */
 static void
-export_instances(Export *export)
+export_owners(Export *export, FeatureLevel level)
 {
-	tableread_foreach_scope_setting(export->snapshot, LEVEL_INSTANCE, "", 0,
-									take_instance_setting, export);
-	while (next_instance(export) != NULL)
-		pass_instance(export);
-	add_object(&export->document, level_infos[LEVEL_INSTANCE].document_field,
-			   &export->level);
+	find_owners(export, level);
+	tableread_foreach_scope_setting(export->snapshot, level, "", 0,
+									take_owner_setting, export);
+	while (next_owner(export) != NULL)
+		pass_owner(export);
+	if (export->level.count > 0 || level_infos[level].implicit_id != NULL)
+		add_object(&export->document, level_infos[level].document_field,
+				   &export->level);
+	add_rollouts(&export->rollouts, level_infos[level].document_field,
+				 &export->instance_rollouts);
+	if (level == LEVEL_INSTANCE)
+		export->instances = export->owners;
 }
 
 /*
@@ -226,7 +264,7 @@ pass_scopes_of_instance(Export *export)
 {
 	pass_scope(export);
 	if (export->instance.count > 0)
-		add_object(&export->level, next_instance(export)->id,
+		add_object(&export->level, next_owner(export)->id,
 				   &export->instance);
 	export->next++;
 }
@@ -241,7 +279,7 @@ take_setting_below(const ScopeName *name, const SettingRow *setting,
 	const ScopeName *instance;
 	int			cmp = 1;
 
-	while ((instance = next_instance(export)) != NULL &&
+	while ((instance = next_owner(export)) != NULL &&
 		   (cmp = scopename_compare(instance, &owner)) < 0)
 		pass_scopes_of_instance(export);
 	if (instance != NULL && cmp == 0)
@@ -270,10 +308,11 @@ take_setting_below(const ScopeName *name, const SettingRow *setting,
 static void
 export_scopes_below(Export *export, FeatureLevel level)
 {
+	export->owners = export->instances;
 	export->next = 0;
 	tableread_foreach_scope_setting(export->snapshot, level, NULL, 0,
 									take_setting_below, export);
-	if (next_instance(export) != NULL)
+	if (next_owner(export) != NULL)
 		pass_scopes_of_instance(export);
 	if (export->level.count > 0)
 		add_object(&export->document, level_infos[level].document_field,
@@ -298,16 +337,19 @@ documentexport(bool users)
 	rows = definitionread_described(export.snapshot);
 	export.definitions = definitionset_make(rows);
 	export_definitions(&export, rows);
-	export_system(&export);
-	find_instances(&export);
-	export_instances(&export);
 	for (int level = 0; level < NUM_LEVELS; level++)
 	{
-		if (level_is_in_instance(level) &&
-			(users || !level_infos[level].is_personal))
+		if (level_infos[level].is_personal && !users)
+			continue;
+		if (level_is_single(level))
+			export_only_scope(&export, level);
+		else if (level_is_in_instance(level))
 			export_scopes_below(&export, level);
+		else
+			export_owners(&export, level);
 	}
 	scan_end(export.snapshot);
+	add_rollouts(&export.document, ROLLOUTS_FIELD, &export.rollouts);
 	document = json_take_fields(&export.document);
 	return JsonbValueToJsonb(&document);
 }

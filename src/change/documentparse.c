@@ -3,8 +3,8 @@
  * documentparse.c
  *	  Parsing documents: the definitions and the settings of many scopes.
  *
- * The rule: a document has all settings of each scope that it names, and what
- * it gives of each definition that it names; it says nothing about others.  See
+ * The rule: a document has all settings of each scope that it names, with the
+ * roll-outs in a part of their own, and what it gives of each definition that it names; it says nothing about others.  See
  * parse_document_field() for its fields.
  *
  * A document may name a million scopes, so what is kept of each is small, and
@@ -101,11 +101,11 @@ add_scope(Document *document, const ScopeName *name)
 }
 
 /*
- * Add a scope with its settings.
+ * Add a scope with a part of its settings.
  */
 static void
-add_settings(Document *document, const ScopeName *name,
-			 const JsonbValue *features)
+add_part(Document *document, DocumentPart part, const ScopeName *name,
+		 const JsonbValue *features)
 {
 	ScopeDocument *scope;
 
@@ -113,8 +113,8 @@ add_settings(Document *document, const ScopeName *name,
 	check_is_object(features, "features");
 	document->place.scope = NULL;
 	scope = add_scope(document, name);
-	scope->features = features->val.binary.data;
-	scope->features_len = features->val.binary.len;
+	scope->parts[part] = features->val.binary.data;
+	scope->part_lens[part] = features->val.binary.len;
 }
 
 /*
@@ -122,7 +122,7 @@ add_settings(Document *document, const ScopeName *name,
  * instance, or of none if its id is empty.
  */
 static void
-parse_scopes(Document *document, FeatureLevel level,
+parse_scopes(Document *document, DocumentPart part, FeatureLevel level,
 			 const char *instance_id, int instance_len,
 			 const JsonbValue *object)
 {
@@ -138,7 +138,7 @@ parse_scopes(Document *document, FeatureLevel level,
 		};
 
 		context_check_id(level, name.id, name.len);
-		add_settings(document, &name, &value);
+		add_part(document, part, &name, &value);
 	}
 }
 
@@ -163,7 +163,8 @@ parse_scopes_below(Document *document, FeatureLevel level,
 		check_is_object(&value, psprintf("field \"%s\" of %s", field,
 										 scopename_describe(&instance)));
 		(void) add_scope(document, &instance);
-		parse_scopes(document, level, instance.id, instance.len, &value);
+		parse_scopes(document, DOCUMENT_SETTINGS, level, instance.id,
+					 instance.len, &value);
 	}
 }
 
@@ -211,9 +212,8 @@ report_unknown_field(const JsonbValue *name)
 	initStringInfo(&fields);
 	appendStringInfoString(&fields, "\"" DEFINITIONS_FIELD "\"");
 	for (int level = 0; level < NUM_LEVELS; level++)
-		appendStringInfo(&fields, "%s\"%s\"",
-						 level < NUM_LEVELS - 1 ? ", " : " and ",
-						 level_infos[level].document_field);
+		appendStringInfo(&fields, ", \"%s\"", level_infos[level].document_field);
+	appendStringInfoString(&fields, " and \"" ROLLOUTS_FIELD "\"");
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unknown field \"%s\" of the document",
@@ -223,40 +223,82 @@ report_unknown_field(const JsonbValue *name)
 }
 
 /*
- * Parse a field of a document: the definitions, or the scopes of a level.
+ * Find the level whose scopes a field has.  Raises invalid_parameter_value if
+ * there is none.
  */
-static void
-parse_document_field(Document *document, const JsonbValue *name,
-					 const JsonbValue *value)
+static FeatureLevel
+find_level(const JsonbValue *name)
 {
-	char	   *what = psprintf("field \"%.*s\" of the document",
-								name->val.string.len, name->val.string.val);
 	int			level = 0;
-
-	if (is_field(name, DEFINITIONS_FIELD))
-	{
-		check_is_object(value, what);
-		parse_definitions(document, value);
-		return;
-	}
 
 	while (level < NUM_LEVELS &&
 		   !is_field(name, level_infos[level].document_field))
 		level++;
 	if (level == NUM_LEVELS)
 		report_unknown_field(name);
+	return level;
+}
+
+/*
+ * Parse a field that has a part of the settings of the scopes of a level.
+ */
+static void
+parse_level(Document *document, DocumentPart part, const JsonbValue *name,
+			const JsonbValue *value)
+{
+	FeatureLevel level = find_level(name);
+
+	if (part == DOCUMENT_ROLLOUTS && !level_has_rollouts(level))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features cannot be rolled out on level %s",
+						level_name(level))));
 	if (level_is_single(level))
 	{
 		ScopeName	only = scopename_implicit(level);
 
-		add_settings(document, &only, value);
+		add_part(document, part, &only, value);
 		return;
 	}
-	check_is_object(value, what);
+	check_is_object(value, psprintf("field \"%s\" of the document",
+									level_infos[level].document_field));
 	if (level_is_in_instance(level))
 		parse_scopes_below(document, level, value);
 	else
-		parse_scopes(document, level, "", 0, value);
+		parse_scopes(document, part, level, "", 0, value);
+}
+
+static void
+parse_rollouts(Document *document, const JsonbValue *object)
+{
+	JsonbIterator *it = begin_object(object);
+	JsonbValue	name;
+	JsonbValue	value;
+
+	while (next_field(&it, &name, &value))
+		parse_level(document, DOCUMENT_ROLLOUTS, &name, &value);
+}
+
+/*
+ * Parse a field of a document: the definitions, the roll-outs, or the scopes of
+ * a level.
+ */
+static void
+parse_document_field(Document *document, const JsonbValue *name,
+					 const JsonbValue *value)
+{
+	if (is_field(name, DEFINITIONS_FIELD))
+	{
+		check_is_object(value, "field \"" DEFINITIONS_FIELD "\" of the document");
+		parse_definitions(document, value);
+	}
+	else if (is_field(name, ROLLOUTS_FIELD))
+	{
+		check_is_object(value, "field \"" ROLLOUTS_FIELD "\" of the document");
+		parse_rollouts(document, value);
+	}
+	else
+		parse_level(document, DOCUMENT_SETTINGS, name, value);
 }
 
 static int
@@ -267,9 +309,21 @@ compare_scopes(const void *a, const void *b)
 							 &((const ScopeDocument *) b)->name);
 }
 
+static void
+merge_parts(ScopeDocument *scope, const ScopeDocument *other)
+{
+	for (int part = 0; part < NUM_DOCUMENT_PARTS; part++)
+	{
+		if (other->parts[part] == NULL)
+			continue;
+		scope->parts[part] = other->parts[part];
+		scope->part_lens[part] = other->part_lens[part];
+	}
+}
+
 /*
- * Sort the scopes in the order in which they are locked.  An instance that is
- * named more than once, because scopes below it are, becomes one.
+ * Sort the scopes in the order in which they are locked.  A scope that is named
+ * more than once, because of its roll-outs or of scopes below it, becomes one.
  */
 static void
 sort_scopes(Document *document)
@@ -287,8 +341,8 @@ sort_scopes(Document *document)
 		CHECK_FOR_INTERRUPTS();
 		if (scopename_compare(&scope->name, &last->name) != 0)
 			*++last = *scope;
-		else if (scope->features != NULL)
-			*last = *scope;
+		else
+			merge_parts(last, scope);
 	}
 	document->nscopes = last - document->scopes + 1;
 }
@@ -328,15 +382,19 @@ documentparse_find_scope(const Document *document, const ScopeName *name)
 }
 
 /*
- * Return the settings that a document has of a scope, as a palloc'd copy.
+ * Return a part of the settings that a document has of a scope, as a palloc'd
+ * object, which is empty if the document does not have that part.
  */
 Jsonb *
-documentparse_features(const ScopeDocument *scope)
+documentparse_part(const ScopeDocument *scope, DocumentPart part)
 {
-	JsonbValue	value;
+	JsonbValue	value = {.type = jbvObject};
 
-	value.type = jbvBinary;
-	value.val.binary.data = scope->features;
-	value.val.binary.len = scope->features_len;
+	if (scope->parts[part] != NULL)
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = scope->parts[part];
+		value.val.binary.len = scope->part_lens[part];
+	}
 	return JsonbValueToJsonb(&value);
 }

@@ -15,12 +15,24 @@
 /* The field of a document that has the definitions. */
 #define DEFINITIONS_FIELD "features"
 
+/* That which has the roll-outs. */
+#define ROLLOUTS_FIELD "rollouts"
+
+/* What a scope does with features. */
+typedef enum DocumentPart
+{
+	DOCUMENT_SETTINGS,
+	DOCUMENT_ROLLOUTS
+}			DocumentPart;
+
+#define NUM_DOCUMENT_PARTS (DOCUMENT_ROLLOUTS + 1)
+
 /* What a document says about a scope, with the state of applying it. */
 typedef struct ScopeDocument
 {
 	ScopeName	name;			/* points into the document */
-	JsonbContainer *features;	/* an object; NULL for an instance of which */
-	int			features_len;	/* only what is below it is named */
+	JsonbContainer *parts[NUM_DOCUMENT_PARTS];	/* objects, or NULL */
+	int			part_lens[NUM_DOCUMENT_PARTS];
 
 	/* Written only by documentapply.c; the last three are for instances. */
 	bool		may_change;		/* the current role may change the scope */
@@ -46,10 +58,22 @@ typedef struct Document
 	DocumentPlace place;
 } Document;
 
+/*
+ * Return whether the document has the settings of a scope, which it has not of
+ * an instance of which only what is below it is named.
+ */
+static inline bool
+documentparse_has_settings(const ScopeDocument *scope)
+{
+	return scope->parts[DOCUMENT_SETTINGS] != NULL ||
+		scope->parts[DOCUMENT_ROLLOUTS] != NULL;
+}
+
 extern void documentparse_error_callback(void *arg);
 extern void documentparse(const Jsonb *jsonb, Document *document);
 extern ScopeDocument *documentparse_find_scope(const Document *document,
 											   const ScopeName *name);
-extern Jsonb *documentparse_features(const ScopeDocument *scope);
+extern Jsonb *documentparse_part(const ScopeDocument *scope,
+								 DocumentPart part);
 
 #endif							/* INSTANCE_FEATURES_DOCUMENTPARSE_H */

@@ -36,6 +36,8 @@ reason(const FeatureState *state)
 		return "DISABLED";
 	if (state->source == SOURCE_DEFAULT)
 		return "DEFAULT";
+	if (state->share != NO_SHARE)
+		return "SPLIT";
 	return level_is_in_instance(state->source) ? "TARGETING_MATCH" : "STATIC";
 }
 

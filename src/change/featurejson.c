@@ -36,7 +36,8 @@ featurejson_is_reserved(const char *json_name)
 }
 
 /*
- * Return a palloc'd change.  The key is copied, the value is not.
+ * Return a palloc'd change, which is no roll-out.  The key is copied, the value
+ * is not.
  */
 RequestedChange *
 featurejson_make_change(const char *key, Jsonb *value)
@@ -45,6 +46,7 @@ featurejson_make_change(const char *key, Jsonb *value)
 
 	change->key = pstrdup(key);
 	change->value = value;
+	change->share = NO_SHARE;
 	return change;
 }
 
@@ -53,6 +55,15 @@ compare_keys(const ListCell *a, const ListCell *b)
 {
 	return strcmp(((RequestedChange *) lfirst(a))->key,
 				  ((RequestedChange *) lfirst(b))->key);
+}
+
+/*
+ * Sort a list of changes by key.
+ */
+void
+featurejson_sort(List *changes)
+{
+	list_sort(changes, compare_keys);
 }
 
 /*
@@ -90,11 +101,11 @@ featurejson_unset_others(const DefinitionSet *set, List *changes,
 }
 
 /*
- * Return the number of the feature with this JSON name or key.  Raises
+ * Return the definition of the feature with this JSON name or key.  Raises
  * invalid_parameter_value if there is none.
  */
-static int
-find_field(const DefinitionSet *set, const char *field, int len)
+const FeatureDefinition *
+featurejson_find(const DefinitionSet *set, const char *field, int len)
 {
 	int			feature = definitionset_find_json_name(set, field, len);
 
@@ -111,7 +122,21 @@ find_field(const DefinitionSet *set, const char *field, int len)
 				 errhint("get_system_features(true) lists the features.")));
 	}
 
-	return feature;
+	return &set->array[feature];
+}
+
+/*
+ * Return a sentence that says why a feature may not be set to a value, or NULL
+ * if it may.
+ */
+const char *
+featurejson_violation(const FeatureDefinition *definition,
+					  const JsonbValue *value)
+{
+	const char *violation = value_limit_violation(value);
+
+	return violation != NULL ? violation :
+		value_violation(value, definition->type, definition->allowed_values);
 }
 
 /*
@@ -122,11 +147,8 @@ void
 featurejson_check_value(const FeatureDefinition *definition, const char *field, int len,
 						const JsonbValue *value)
 {
-	const char *violation = value_limit_violation(value);
+	const char *violation = featurejson_violation(definition, value);
 
-	if (violation == NULL)
-		violation = value_violation(value, definition->type,
-									definition->allowed_values);
 	if (violation != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -139,8 +161,8 @@ featurejson_check_value(const FeatureDefinition *definition, const char *field, 
 /*
  * Raise invalid_parameter_value unless a feature may be set on a level.
  */
-static void
-check_level(const FeatureDefinition *definition, FeatureLevel level)
+void
+featurejson_check_level(const FeatureDefinition *definition, FeatureLevel level)
 {
 	if (!level_is_in(level, definition->levels))
 		ereport(ERROR,
@@ -217,9 +239,9 @@ featurejson_parse(const DefinitionSet *set, const Jsonb *features,
 		const FeatureDefinition *definition;
 
 		CHECK_FOR_INTERRUPTS();
-		definition = &set->array[find_field(set, name, len)];
+		definition = featurejson_find(set, name, len);
 		(void) JsonbIteratorNext(&it, &value, true);
-		check_level(definition, level);
+		featurejson_check_level(definition, level);
 		if (value.type != jbvNull)
 			featurejson_check_value(definition, name, len, &value);
 		changes = lappend(changes,
@@ -228,7 +250,7 @@ featurejson_parse(const DefinitionSet *set, const Jsonb *features,
 												  JsonbValueToJsonb(&value)));
 	}
 
-	list_sort(changes, compare_keys);
+	featurejson_sort(changes);
 	return check_fields(set, changes);
 }
 

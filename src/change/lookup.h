@@ -46,6 +46,8 @@ typedef struct FeatureLookup
 	LookupResult result;
 	bool		has_lower_levels;	/* else only the instance matters */
 	MissingPolicy missing;
+	int			feature;		/* number of the key's definition, */
+	uint64		version;		/* as of this definitions_version(), or 0 */
 	int			key_length;
 	char		key[MAX_KEY_LENGTH];
 	LookupId	ids[NUM_LEVELS];	/* by level */

@@ -85,6 +85,7 @@ replay_change(Replay *replay, const EventRow *event)
 	setting = palloc0(sizeof(SettingRow));
 	setting->feature = pstrdup(event->feature);
 	setting->value = json_copy(event->value);
+	setting->share = event->share;
 	setting->sequence = event->sequence;
 	setting->change_date = event->creation_date;
 	replay->settings = list_insert_nth(replay->settings, place, setting);

@@ -140,7 +140,9 @@ result_emit_state(const FeatureState *state, void *arg)
 	values[3] = Int64GetDatum(state->sequence);
 	values[4] = TimestampTzGetDatum(state->change_date);
 	nulls[3] = nulls[4] = state->source == SOURCE_DEFAULT;
-	nulls[5] = true;
+	nulls[5] = state->share == NO_SHARE;
+	if (state->share != NO_SHARE)
+		values[5] = share_make_percentage(state->share);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -86,30 +86,48 @@ try_lock_owned_scope(const ScopeName *name, const ScopeName *subject,
 /*
  * Lock the row of the instance that a scope belongs to, which prevents the
  * instance from being dropped and, if "mode" is LockTupleExclusive, scopes
- * below it from being changed.  The row is inserted if the instance exists
- * implicitly.  Returns false if there is no such instance.
+ * below it from being changed.  Sets *stored to whether there is such a row;
+ * if not, the instance exists implicitly, and so does all below it.  Returns
+ * false if there is no such instance.
  */
 static bool
 try_lock_instance(const ScopeName *subject, FeaturePermission permission,
-				  LockTupleMode mode, LockWaitPolicy wait_policy)
+				  LockTupleMode mode, LockWaitPolicy wait_policy,
+				  bool *stored)
 {
 	ScopeName	instance = scopename_owner(subject);
 	ScopeTuple	scope;
 
-	do
-	{
-		if (!try_lock_owned_scope(&instance, subject, permission, mode,
-								  wait_policy, &scope))
-			return false;
-	} while (!scope.stored && !scope_insert_row(&instance, &scope.row));
-
+	if (!try_lock_owned_scope(&instance, subject, permission, mode,
+							  wait_policy, &scope))
+		return false;
+	if (scope.stored)
+		lock_check_scope_identity(&instance, &scope.row);
+	*stored = scope.stored;
 	return true;
+}
+
+/*
+ * Insert the row of the instance, which exists implicitly, that a scope belongs
+ * to.  Then it has to be locked, because another transaction may have been
+ * faster.
+ */
+void
+scopelock_make_instance(const ScopeName *subject)
+{
+	ScopeName	instance = scopename_owner(subject);
+	ScopeRow	row = {.change_date = NO_DATE,.creation_date = NO_DATE};
+
+	(void) scope_insert_row(&instance, &row);
 }
 
 /*
  * Lock a scope, on which the current role must have a permission, and the
  * definitions until the transaction ends.  Returns false if there is no such
- * scope; scope->stored is false if it exists without a row.  Raises
+ * scope; scope->stored is false if it exists without a row.  If its instance
+ * has no row either, scope->without_instance is true and nothing is locked:
+ * before the scope is changed, call scopelock_make_instance() and try again.
+ * Raises
  * insufficient_privilege, serialization_failure, and
  * object_not_in_prerequisite_state if there are rows without a scope.
  */
@@ -118,19 +136,24 @@ scopelock_try(const ScopeName *name, FeaturePermission permission,
 			  LockTupleMode mode, LockWaitPolicy wait_policy,
 			  ScopeTuple *scope)
 {
+	bool		instance_stored;
+
 	if (!level_is_in_instance(name->level))
 		return try_lock_owned_scope(name, name, permission, mode,
 									wait_policy, scope);
 
 	if (!try_lock_instance(name, permission,
 						   mode == LockTupleExclusive ? mode : LockTupleKeyShare,
-						   wait_policy))
+						   wait_policy, &instance_stored))
 		return false;
-	if (lock_find_scope_row(name, mode, wait_policy, scope))
+	scope->without_instance = !instance_stored;
+	if (instance_stored && lock_find_scope_row(name, mode, wait_policy, scope))
 		return true;
-	memset(scope, 0, sizeof(ScopeTuple));
+	memset(&scope->row, 0, sizeof(ScopeRow));
+	scope->stored = false;
 	scope->row.change_date = scope->row.creation_date = NO_DATE;
-	lock_check_scope_orphans(name);
+	if (instance_stored)
+		lock_check_scope_orphans(name);
 	return true;
 }
 
@@ -179,13 +202,15 @@ scopelock_instances(const List *names, FeaturePermission permission)
 	foreach(lc, subjects)
 	{
 		const ScopeName *name = lfirst(lc);
+		bool		stored;
 
 		CHECK_FOR_INTERRUPTS();
 		if (foreach_current_index(lc) > 0 &&
 			compare_instances(list_nth_cell(subjects, foreach_current_index(lc) - 1), lc) == 0)
 			continue;
-		(void) try_lock_instance(name, permission, LockTupleKeyShare,
-								 LockWaitBlock);
+		while (try_lock_instance(name, permission, LockTupleKeyShare,
+								 LockWaitBlock, &stored) && !stored)
+			scopelock_make_instance(name);
 	}
 	list_free(subjects);
 }

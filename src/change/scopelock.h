@@ -17,6 +17,7 @@ extern bool scopelock_try(const ScopeName *name, FeaturePermission permission,
 extern void scopelock_scope(const ScopeName *name,
 							FeaturePermission permission, LockTupleMode mode,
 							LockWaitPolicy wait_policy, ScopeTuple *scope);
+extern void scopelock_make_instance(const ScopeName *subject);
 extern void scopelock_instances(const List *names,
 								FeaturePermission permission);
 

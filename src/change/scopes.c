@@ -180,8 +180,16 @@ scope_erase(const ScopeName *name)
 {
 	ScopeTuple	scope;
 
-	scopelock_scope(name, PERMISSION_DELETE, LockTupleExclusive,
-					LockWaitBlock, &scope);
+	for (;;)
+	{
+		scopelock_scope(name, PERMISSION_DELETE, LockTupleExclusive,
+						LockWaitBlock, &scope);
+		if (!scope.without_instance)
+			break;
+
+		/* Another transaction may be making the scope and its instance. */
+		scopelock_make_instance(name);
+	}
 	if (!scope.stored)
 		return;
 	delete_scope(name, &scope);

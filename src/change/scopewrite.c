@@ -151,6 +151,33 @@ recorded_text(const char *setting, const char *value, int max_length)
 	return PointerGetDatum(cstring_to_text_with_len(value, length));
 }
 
+static bool
+is_rollout(const FeatureChange *change)
+{
+	return change->value != NULL && change->share != NO_SHARE;
+}
+
+/*
+ * Return the last part of the type of an event that changes a setting.
+ */
+static const char *
+event_verb(const FeatureChange *change)
+{
+	if (change->value == NULL)
+		return "unset";
+	return is_rollout(change) ? "rolled_out" : "set";
+}
+
+/* Fill in a column with the percentage of a change, which may have none. */
+static void
+fill_percentage(const FeatureChange *change, int attnum, Datum *values,
+				bool *nulls)
+{
+	nulls[attnum - 1] = !is_rollout(change);
+	if (is_rollout(change))
+		values[attnum - 1] = share_make_percentage(change->share);
+}
+
 static void
 write_event(const ScopeWrite *write, const FeatureChange *change,
 			int64 sequence)
@@ -164,7 +191,7 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 		type = psprintf("feature.%s.reset", level);
 	else
 		type = psprintf("feature.%s.%s.%s", level, change->key,
-						change->value ? "set" : "unset");
+						event_verb(change));
 
 	fill_scope_columns(write, values);
 	values[Anum_event_sequence - 1] = Int64GetDatum(sequence);
@@ -178,7 +205,7 @@ write_event(const ScopeWrite *write, const FeatureChange *change,
 			JsonbPGetDatum(change->setting->value);
 	nulls[Anum_event_value - 1] = change->value == NULL;
 	values[Anum_event_value - 1] = JsonbPGetDatum(change->value);
-	nulls[Anum_event_percentage - 1] = true;
+	fill_percentage(change, Anum_event_percentage, values, nulls);
 	values[Anum_event_editor - 1] = write->editor;
 	values[Anum_event_actor - 1] = write->actor;
 	nulls[Anum_event_actor - 1] = write->actor == (Datum) 0;
@@ -213,7 +240,7 @@ write_setting(const ScopeWrite *write, const FeatureChange *change,
 	fill_scope_columns(write, values);
 	values[Anum_setting_feature - 1] = CStringGetTextDatum(change->key);
 	values[Anum_setting_value - 1] = JsonbPGetDatum(change->value);
-	nulls[Anum_setting_percentage - 1] = true;
+	fill_percentage(change, Anum_setting_percentage, values, nulls);
 	values[Anum_setting_sequence - 1] = Int64GetDatum(sequence);
 	values[Anum_setting_change_date - 1] =
 		TimestampTzGetDatum(write->scope->row.change_date);

@@ -17,6 +17,7 @@ typedef struct FeatureChange
 	const char *key;			/* NULL to remove all settings */
 	const SettingRow *setting;	/* the current one, or NULL */
 	const Jsonb *value;			/* the new value, or NULL to unset */
+	int			share;			/* of a new value; see share.h */
 } FeatureChange;
 
 /*

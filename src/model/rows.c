@@ -71,6 +71,18 @@ row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel)
 }
 
 /*
+ * Read a column with a percentage, which is null if there is no roll-out.
+ */
+int
+row_get_share(HeapTuple tuple, int attnum, Relation rel)
+{
+	if (heap_attisnull(tuple, attnum, RelationGetDescr(rel)))
+		return NO_SHARE;
+	return share_from_percentage(DatumGetNumeric(row_get_column(tuple, attnum,
+																rel)));
+}
+
+/*
  * Return a set of levels as a value of type text[], from the top down.
  */
 Datum

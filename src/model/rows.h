@@ -15,6 +15,7 @@
 #include "utils/relcache.h"
 #include "base/ownertype.h"
 #include "base/scopename.h"
+#include "model/share.h"
 
 #define EXTENSION_NAME "instance_features"
 #define EXTENSION_SCHEMA "instance_features"
@@ -124,6 +125,7 @@ typedef struct SettingRow
 	ItemPointerData tid;
 	char	   *feature;
 	Jsonb	   *value;
+	int			share;			/* see share.h */
 	int64		sequence;
 	TimestampTz change_date;
 } SettingRow;
@@ -137,6 +139,7 @@ typedef struct EventRow
 	const char *feature;		/* NULL for a reset */
 	const Jsonb *old_value;		/* or NULL */
 	const Jsonb *value;			/* or NULL */
+	int			share;			/* see share.h */
 	const char *editor;
 	TimestampTz creation_date;
 	const char *actor;			/* or NULL */
@@ -158,6 +161,7 @@ extern char *row_get_text(HeapTuple tuple, int attnum, Relation rel);
 extern char *row_get_nullable_text(HeapTuple tuple, int attnum, Relation rel);
 extern Jsonb *row_get_jsonb(HeapTuple tuple, int attnum, Relation rel);
 extern Jsonb *row_get_nullable_jsonb(HeapTuple tuple, int attnum, Relation rel);
+extern int	row_get_share(HeapTuple tuple, int attnum, Relation rel);
 extern Datum row_make_levels(LevelSet levels);
 extern LevelSet row_get_levels(HeapTuple tuple, int attnum, Relation rel);
 extern bool row_get_scope_name(HeapTuple tuple, Relation rel, ScopeName *name);

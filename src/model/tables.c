@@ -15,6 +15,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -259,6 +260,30 @@ tables_resolve(void)
 		if (!known_tables[i].verified)
 			table_close(tables_open(i, AccessShareLock), AccessShareLock);
 	}
+}
+
+/*
+ * Return whether all tables can be opened, for callers that must not fail.
+ */
+bool
+tables_are_usable(void)
+{
+	for (int i = 0; i < NUM_TABLES; i++)
+	{
+		Oid			relid = find_table(i);
+		Relation	rel = OidIsValid(relid) ?
+		try_relation_open(relid, AccessShareLock) : NULL;
+		bool		usable;
+
+		if (rel == NULL)
+			return false;
+		usable = tableshape_problem(rel, i) == NULL;
+		relation_close(rel, AccessShareLock);
+		if (!usable)
+			return false;
+	}
+
+	return true;
 }
 
 /*

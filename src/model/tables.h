@@ -23,6 +23,7 @@ extern bool tables_extension_is_installed(void);
 extern bool tables_forget_absence(void);
 extern TableInvalidation tables_invalidate(Oid relid);
 extern void tables_resolve(void);
+extern bool tables_are_usable(void);
 extern bool tables_are_tracked(void);
 extern bool tables_are_untracked(void);
 extern Oid	tables_oid(FeatureTable table);

@@ -192,8 +192,13 @@ lock_row(Relation rel, Snapshot snapshot, ItemPointer tid, LockTupleMode mode,
 	TM_FailureData failure;
 	TM_Result	result;
 
+	/*
+	 * KEY SHARE does not wait for an update, so it must also lock the version
+	 * that an update in progress makes.
+	 */
 	result = table_tuple_lock(rel, tid, snapshot, slot,
 							  GetCurrentCommandId(false), mode, wait_policy,
+							  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
 	if (result == TM_Ok)
 	{
@@ -279,6 +284,27 @@ lock_check_scope_absence(const ScopeName *name)
 	found = tableread_scope(snapshot, name, &row, NULL);
 	UnregisterSnapshot(snapshot);
 	if (found)
+		report_concurrent_change("delete");
+}
+
+/*
+ * Raise serialization_failure if a scope whose row is locked was dropped and
+ * created again since the transaction's only snapshot.  This is for locks that
+ * do not depend on what the row says; see lock_row().
+ */
+void
+lock_check_scope_identity(const ScopeName *name, const ScopeRow *locked)
+{
+	Snapshot	snapshot;
+	ScopeRow	row;
+	bool		found;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	found = tableread_scope(snapshot, name, &row, NULL);
+	UnregisterSnapshot(snapshot);
+	if (found && row.creation_date != locked->creation_date)
 		report_concurrent_change("delete");
 }
 

@@ -17,6 +17,7 @@
 typedef struct ScopeTuple
 {
 	bool		stored;			/* has a row; else an implicit scope */
+	bool		without_instance;	/* below an instance that has no row */
 	ScopeRow	row;
 	ItemPointerData tid;
 } ScopeTuple;
@@ -32,6 +33,8 @@ extern bool lock_scope_row(const ScopeName *name, Snapshot snapshot,
 						   LockTupleMode mode, LockWaitPolicy wait_policy,
 						   ScopeTuple *scope);
 extern void lock_check_scope_absence(const ScopeName *name);
+extern void lock_check_scope_identity(const ScopeName *name,
+									  const ScopeRow *locked);
 extern void lock_check_scope_orphans(const ScopeName *name);
 extern bool lock_find_scope_row(const ScopeName *name, LockTupleMode mode,
 								LockWaitPolicy wait_policy,

@@ -31,6 +31,9 @@
 #include "table/generation.h"
 #include "table/scan.h"
 
+/* Written by scan_begin(). */
+static uint64 moment = 0;
+
 /*
  * Begin a read.  The returned snapshot is not older than this call.  The
  * caller releases it with scan_end(); an error releases it too.  Raises the
@@ -39,12 +42,32 @@
 Snapshot
 scan_begin(void)
 {
+	static uint64 completions = 0;	/* known to the last snapshot */
+	Snapshot	snapshot;
+
 	generation_prepare();
 	tables_resolve();
 
 	/* Do not reuse the snapshot of an earlier catalog scan. */
 	InvalidateCatalogSnapshot();
-	return RegisterSnapshot(GetCatalogSnapshot(tables_oid(TABLE_SCOPE)));
+	snapshot = GetCatalogSnapshot(tables_oid(TABLE_SCOPE));
+	if (snapshot->snapXactCompletionCount == 0 ||
+		snapshot->snapXactCompletionCount != completions)
+		moment++;
+	completions = snapshot->snapXactCompletionCount;
+	return RegisterSnapshot(snapshot);
+}
+
+/*
+ * Return a number for the moment of the last snapshot, which increases.  If
+ * two snapshots have the same number, no transaction has ended between them
+ * that may have written something, so they differ at most in what the current
+ * transaction has written.
+ */
+uint64
+scan_moment(void)
+{
+	return moment;
 }
 
 /*
@@ -154,11 +177,12 @@ scan_rows_of_level(FeatureTable table, Snapshot snapshot, FeatureLevel level,
 }
 
 /*
- * Return an index that has this text column first, with collation "C", which
- * scan keys require.  Returns InvalidOid if there is none.
+ * Return an index that has the text columns of these keys first, in their order
+ * and with collation "C", which scan keys require.  Returns InvalidOid if there
+ * is none.
  */
 static Oid
-find_index(Relation rel, AttrNumber attnum)
+find_index(Relation rel, const ScanKeyData *keys, int nkeys)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *lc;
@@ -170,16 +194,44 @@ find_index(Relation rel, AttrNumber attnum)
 
 		fits = index->rd_rel->relam == BTREE_AM_OID &&
 			index->rd_index->indisvalid &&
-			index->rd_index->indkey.values[0] == attnum &&
-			index->rd_opfamily[0] == TEXT_BTREE_FAM_OID &&
-			index->rd_indcollation[0] == C_COLLATION_OID &&
+			index->rd_index->indnkeyatts >= nkeys &&
 			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		for (int i = 0; fits && i < nkeys; i++)
+			fits = index->rd_index->indkey.values[i] == keys[i].sk_attno &&
+				index->rd_opfamily[i] == TEXT_BTREE_FAM_OID &&
+				index->rd_indcollation[i] == C_COLLATION_OID;
 		index_close(index, AccessShareLock);
 		if (fits)
 			return lfirst_oid(lc);
 	}
 
 	return InvalidOid;
+}
+
+/*
+ * Scan the rows of a table that match all keys, which are for text columns, in
+ * no particular order.
+ */
+static void
+scan_matching(FeatureTable table, Snapshot snapshot, ScanKey keys, int nkeys,
+			  RowCallback callback, void *arg)
+{
+	Relation	rel = tables_open(table, AccessShareLock);
+	Oid			index_oid = nkeys > 0 ? find_index(rel, keys, nkeys) :
+	InvalidOid;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	scan = systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot,
+							  nkeys, keys);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!callback(rel, tuple, arg))
+			break;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
 }
 
 /*
@@ -190,21 +242,24 @@ void
 scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
 		   RowCallback callback, void *arg)
 {
-	Relation	rel = tables_open(table, AccessShareLock);
-	Oid			index_oid = key ? find_index(rel, key->sk_attno) : InvalidOid;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	scan_matching(table, snapshot, key, key != NULL ? 1 : 0, callback, arg);
+}
 
-	scan = systable_beginscan(rel, index_oid, OidIsValid(index_oid), snapshot,
-							  key != NULL ? 1 : 0, key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!callback(rel, tuple, arg))
-			break;
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+/*
+ * Scan for the settings of a feature on all scopes of a level, in no particular
+ * order.
+ */
+void
+scan_settings_of_feature(Snapshot snapshot, const char *feature,
+						 FeatureLevel level, RowCallback callback, void *arg)
+{
+	ScanKeyData keys[2];
+
+	init_text_key(&keys[0], Anum_setting_feature, feature, strlen(feature));
+	init_text_key(&keys[1], Anum_setting_level, level_name(level),
+				  strlen(level_name(level)));
+	scan_matching(TABLE_SETTING, snapshot, keys, lengthof(keys), callback,
+				  arg);
 }
 
 /*

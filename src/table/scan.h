@@ -16,6 +16,7 @@
 typedef bool (*RowCallback) (Relation rel, HeapTuple tuple, void *arg);
 
 extern Snapshot scan_begin(void);
+extern uint64 scan_moment(void);
 extern void scan_end(Snapshot snapshot);
 extern void scan_rows_of_scope(FeatureTable table, Snapshot snapshot,
 							   const ScopeName *name, RowCallback callback,
@@ -28,6 +29,9 @@ extern void scan_rows_of_level(FeatureTable table, Snapshot snapshot,
 							   void *arg);
 extern void scan_table(FeatureTable table, Snapshot snapshot, ScanKey key,
 					   RowCallback callback, void *arg);
+extern void scan_settings_of_feature(Snapshot snapshot, const char *feature,
+									 FeatureLevel level, RowCallback callback,
+									 void *arg);
 extern bool scan_take_fingerprint(Relation rel, HeapTuple tuple, void *arg);
 
 #endif							/* INSTANCE_FEATURES_SCAN_H */

@@ -63,6 +63,7 @@ take_setting(Relation rel, HeapTuple tuple, void *arg)
 	row->tid = tuple->t_self;
 	row->feature = row_get_text(tuple, Anum_setting_feature, rel);
 	row->value = row_get_jsonb(tuple, Anum_setting_value, rel);
+	row->share = row_get_share(tuple, Anum_setting_percentage, rel);
 	row->sequence =
 		DatumGetInt64(row_get_column(tuple, Anum_setting_sequence, rel));
 	row->change_date =
@@ -272,6 +273,7 @@ pass_event(Relation rel, HeapTuple tuple, void *arg)
 	event.feature = row_get_nullable_text(tuple, Anum_event_feature, rel);
 	event.old_value = row_get_nullable_jsonb(tuple, Anum_event_old_value, rel);
 	event.value = row_get_nullable_jsonb(tuple, Anum_event_value, rel);
+	event.share = row_get_share(tuple, Anum_event_percentage, rel);
 	event.editor = row_get_text(tuple, Anum_event_editor, rel);
 	event.creation_date =
 		DatumGetTimestampTz(row_get_column(tuple, Anum_event_creation_date, rel));

@@ -37,6 +37,8 @@ INSERT INTO sample VALUES
     ('feature_value', 'fallback', $$'{}'$$),
     ('feature_text', 'fallback', $$'x'$$),
     (NULL, 'fallback', '1'),
+    (NULL, 'percentage', '50'),
+    (NULL, 'value', $$'true'$$),
     (NULL, 'is_local', 'true'),
     (NULL, 'levels', $$'{system,instance,user}'$$),
     ('create_instance', 'instance_id', $$'b'$$),

@@ -32,7 +32,7 @@ SELECT is_empty($$
 -- A function is a writer by the verb that its name begins with, or one of two others.
 -- Every other function is a reader.
 CREATE FUNCTION pg_temp.is_writer(name name) RETURNS boolean LANGUAGE sql
-AS $$SELECT name ~ ('^((set|reset|revert|create|drop|define|alter|apply|purge|erase)_\w+'
+AS $$SELECT name ~ ('^((set|reset|roll_out|revert|create|drop|define|alter|apply|purge|erase)_\w+'
     '|feature_service|track_changes)$')$$;
 CREATE TEMP VIEW member_function AS
 SELECT p.*, l.lanname FROM pg_proc p
@@ -46,7 +46,8 @@ SELECT is_empty($$
     SELECT oid::regprocedure FROM member_function
     WHERE NOT pg_temp.is_writer(proname) AND NOT (
         provolatile = CASE
-            WHEN proname IN ('builtin_features', 'feature_value_violation') THEN 'i'
+            WHEN proname IN ('builtin_features', 'feature_value_violation', 'rollout_position',
+                'rollout_includes') THEN 'i'
             WHEN proname = 'instance_features_stats' THEN 'v'
             ELSE 's' END::"char"
         AND (lanname <> 'c' OR proparallel = CASE proname

@@ -54,7 +54,8 @@ SELECT is_empty('TABLE pg_temp.defined', 'a dry run defines no feature');
 SELECT results_eq(format('SELECT * FROM apply_features(%L)', :'document'), 'TABLE wanted',
     'a document defines features and sets them at once');
 SELECT results_eq('TABLE pg_temp.defined ORDER BY key', $$VALUES
-    ('beta', 'beta', 'boolean', 'false'::jsonb, NULL::jsonb, '{system,instance}', 'experimental', ''),
+    ('beta', 'beta', 'boolean', 'false'::jsonb, NULL::jsonb, '{system,instance}', 'experimental',
+        ''),
     ('login_v2', 'loginV2', 'object', '{}', NULL, '{system,instance}', 'experimental', ''),
     ('old', 'old', 'boolean', 'false', NULL, '{system,instance}', 'removed', ''),
     ('ratio', 'ratio', 'number', '1', NULL, '{system,instance}', 'experimental', ''),
@@ -82,18 +83,20 @@ SELECT is(export_features(true), '{"features": {
 
 -- Altering.
 SELECT results_eq($$SELECT level, feature, old_value, value, sequence FROM apply_features(
-    '{"features": {"theme": {"default": "dark", "description": "All colors"}, "ratio": {"default": 1.0}}}')$$,
+    '{"features": {"theme": {"default": "dark", "description": "All colors"},
+        "ratio": {"default": 1.0}}}')$$,
     $$VALUES (NULL, 'theme', '{"default": "light", "description": "Colors"}'::jsonb,
         '{"default": "dark", "description": "All colors"}'::jsonb, NULL::bigint)$$,
     'a named feature is altered in what its definition gives, and in nothing else');
 SELECT results_eq($$SELECT feature, value FROM apply_features(
-    '{"features": {"ratio": {"allowedValues": [1, 2]}, "beta": {"stage": "stable", "levels": ["user"]}}}')$$,
+    '{"features": {"ratio": {"allowedValues": [1, 2]},
+        "beta": {"stage": "stable", "levels": ["user"]}}}')$$,
     $$VALUES ('beta', '{"levels": ["user"], "stage": "stable"}'::jsonb),
         ('ratio', '{"allowedValues": [1, 2]}')$$, 'a document restricts values and levels');
 SELECT is((SELECT count(*) FROM pg_temp.defined), 5::bigint,
     'a feature that a document does not name is left alone');
-SELECT is_empty($$SELECT * FROM apply_features('{"features": {"beta": {}, "theme": {"type": "string",
-    "jsonName": "theme", "levels": ["user", "system", "instance"]}}}')$$,
+SELECT is_empty($$SELECT * FROM apply_features('{"features": {"beta": {}, "theme": {
+    "type": "string", "jsonName": "theme", "levels": ["user", "system", "instance"]}}}')$$,
     'a definition that gives what is so changes nothing');
 SELECT results_eq($$SELECT feature, old_value, value FROM apply_features('{"features": {
     "theme": {"allowedValues": ["light", "dark", "pink"], "default": "pink"}}}')$$,
@@ -125,11 +128,17 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"features": {"theme": {"type": "
     'apply_features() refuses another type of a feature');
 SELECT is(pg_temp.try($$SELECT apply_features('{"features": {"theme": {"jsonName": "Theme"}}}')$$),
     '55000 | feature "theme" has the JSON name "theme", not "Theme" | The JSON name of a feature '
-        'cannot be altered. | Drop the feature and define it again, or give the new feature another key.',
+        'cannot be altered. | Drop the feature and define it again, or give the new feature '
+        'another key.',
     'apply_features() refuses another JSON name of a feature');
 
 -- Bad definitions.
-SELECT is(pg_temp.try_definition(definition), error, 'apply_features() refuses the definition ' || definition)
+SELECT is(pg_temp.try_definition(definition),
+    replace(replace(error, '%types%', (SELECT string_agg(type::text, ', ')
+        FROM unnest(enum_range(NULL::feature_type)) type)),
+    '%levels%', (SELECT string_agg(level::text, ', ')
+        FROM unnest(enum_range(NULL::feature_level)) level)),
+    'apply_features() refuses the definition ' || definition)
 FROM (VALUES
     ('[]', '22023 | definition must be a JSON object | It is an array.'),
     ('null', '22023 | definition must be a JSON object | It is null.'),
@@ -147,24 +156,27 @@ FROM (VALUES
     ('{"jsonName": {}}', '22023 | field "jsonName" must be a string | It is an object.'),
     ('{"type": ["string"]}', '22023 | field "type" must be a string | It is an array.'),
     ('{"type": "text"}', '22023 | unknown value "text" in field "type" | '
-        'Use one of: boolean, string, integer, number, object, array.'),
+        'Use one of: %types%.'),
     ('{"type": "unknown"}', '22023 | unknown value "unknown" in field "type" | '
-        'Use one of: boolean, string, integer, number, object, array.'),
+        'Use one of: %types%.'),
     ('{"allowedValues": "a"}', '22023 | field "allowedValues" must be an array | It is a string.'),
     ('{"allowedValues": {}}', '22023 | field "allowedValues" must be an array | It is an object.'),
     ('{"default": "a", "allowedValues": []}',
         '22023 | invalid allowed values for feature "x" | The array is empty.'),
-    ('{"default": "a", "allowedValues": ["a", 1]}', '22023 | invalid allowed values for feature "x" | '
+    ('{"default": "a", "allowedValues": ["a", 1]}',
+        '22023 | invalid allowed values for feature "x" | '
         '1 is a number, but the feature''s type is string.'),
     ('{"default": "a", "allowedValues": ["b"]}', '22023 | invalid default value for feature "x" | '
         '"a" is not one of the allowed ["b"].'),
     ('{"levels": "user"}', '22023 | field "levels" must be an array | It is a string.'),
     ('{"levels": []}', '22023 | levels must not be empty | '
-        'Name at least one of: system, instance, organization, user.'),
-    ('{"levels": [1]}', '22023 | field "levels" must be an array of strings | An element is a number.'),
-    ('{"levels": [null]}', '22023 | field "levels" must be an array of strings | An element is null.'),
+        'Name at least one of: %levels%.'),
+    ('{"levels": [1]}',
+        '22023 | field "levels" must be an array of strings | An element is a number.'),
+    ('{"levels": [null]}',
+        '22023 | field "levels" must be an array of strings | An element is null.'),
     ('{"levels": ["org"]}', '22023 | unknown value "org" in field "levels" | '
-        'Use one of: system, instance, organization, user.'),
+        'Use one of: %levels%.'),
     ('{"stage": false}', '22023 | field "stage" must be a string | It is a boolean.'),
     ('{"stage": "beta"}', '22023 | unknown value "beta" in field "stage" | '
         'Use one of: experimental, stable, deprecated, removed.'),
@@ -173,10 +185,12 @@ FROM (VALUES
     ('{"jsonName": ""}', '22023 | invalid JSON name of a feature: "" | '
         'It has 0 bytes, and from 1 to 200 are allowed.'),
     ('{"jsonName": "details"}', '22023 | JSON name "details" is reserved | '
-        'Requests and responses have a field of that name already. | Give the feature another JSON name.'),
+        'Requests and responses have a field of that name already. | '
+        'Give the feature another JSON name.'),
     ('{"jsonName": "theme"}', '42710 | name "theme" is already used by feature "theme" | '
         'Keys and JSON names are unique together. | Give the feature another JSON name.'),
-    ('{"jsonName": "userSchema"}', '42710 | name "userSchema" is already used by feature "user_schema" | '
+    ('{"jsonName": "userSchema"}',
+        '42710 | name "userSchema" is already used by feature "user_schema" | '
         'Keys and JSON names are unique together. | Give the feature another JSON name.')
     ) v(definition, error);
 SELECT is(pg_temp.context($$SELECT apply_features('{"features": {"X": {}}}')$$),
@@ -191,7 +205,8 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"features": null}')$$),
     '22023 | field "features" of the document must be a JSON object | It is null.',
     'apply_features() refuses features that are null');
 SELECT is(pg_temp.context(format('SELECT apply_features(%L, dry_run => %L)', document, dry_run)),
-    '42710 | ' || error, format('apply_features(dry_run => %s) refuses the names of ', dry_run) || document)
+    '42710 | ' || error, format('apply_features(dry_run => %s) refuses the names of ', dry_run)
+        || document)
 FROM (VALUES
     ('{"features": {"p": {"jsonName": "same"}, "q": {"jsonName": "same"}}}',
         'name "same" is already used by feature "p" | document, feature "q"'),
@@ -218,13 +233,24 @@ SELECT '{"features": {"theme": {"default": "blue", "allowedValues": ["blue", "pi
     "instances": {"a": {"theme": "blue"}}}' AS document \gset
 CREATE TEMP TABLE done AS SELECT * FROM apply_features('{}');
 SELECT is(pg_temp.context(format('SELECT apply_features(%L, %L)', :'document', dry_run)),
-    '55000 | 1 setting of feature "theme" is not among the allowed values | document, feature "theme"',
+    '55000 | 1 setting of feature "theme" is not among the allowed values | '
+        'document, feature "theme"',
     format('apply_features(dry_run => %s) refuses values that exclude a setting of a scope '
         'that the document does not have', dry_run)) FROM unnest(ARRAY[true, false]) dry_run;
 SELECT is(pg_temp.theme(), '"pink" ["light", "dark", "pink"] {system,instance,user}',
     'a definition is as it was when a document has failed');
 SELECT is(feature_text('theme', 'a'), 'dark', 'a setting is as it was when a document has failed');
-INSERT INTO done SELECT * FROM apply_features(jsonb_set(:'document', '{users}', '{"a": {"u": {}}}'), true);
+-- What a trigger sees while the settings are changed.
+CREATE TABLE seen (definition text);
+CREATE FUNCTION pg_temp.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO seen VALUES (pg_temp.theme());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER look AFTER INSERT OR UPDATE OR DELETE ON instance_features.setting
+    FOR EACH ROW EXECUTE FUNCTION pg_temp.look();
+INSERT INTO done SELECT * FROM apply_features(jsonb_set(:'document', '{users}', '{"a": {"u": {}}}'),
+    true);
 SELECT results_eq(format('SELECT * FROM apply_features(%L)',
         jsonb_set(:'document', '{users}', '{"a": {"u": {}}}')), 'TABLE done',
     'one document narrows the allowed values, and changes the settings that have others');
@@ -232,6 +258,10 @@ SELECT results_eq('SELECT level, feature, value FROM done',
     $$VALUES (NULL, 'theme', '{"default": "blue", "allowedValues": ["blue", "pink"]}'::jsonb),
         ('instance', 'theme', '"blue"'), ('user', 'theme', NULL)$$,
     'a dry run told so before');
+SELECT results_eq('SELECT DISTINCT definition FROM seen',
+    $$VALUES ('"blue"  {system,instance,user}')$$,
+    'while settings are changed, the definition allows what it did and what it will');
+TRUNCATE seen;
 SELECT is(feature_text('theme', 'a'), 'blue', 'a setting has the value that became allowed');
 SELECT is(pg_temp.theme(), '"blue" ["blue", "pink"] {system,instance,user}',
     'the allowed values are those of the document at its end');
@@ -239,21 +269,32 @@ SELECT is(pg_temp.context($$SELECT apply_features('{"features": {"theme": {"leve
         "instances": {"a": {"theme": "pink"}}}')$$),
     '22023 | feature "theme" cannot be set on level instance | document, instance "a"',
     'the settings of a document must be on the levels of its definitions');
-SELECT is(pg_temp.context(format('SELECT apply_features(%L, %L)', '{"features": {"theme": {"levels": ["user"]}}}', dry_run)),
+SELECT is(pg_temp.context(format('SELECT apply_features(%L, %L)',
+        '{"features": {"theme": {"levels": ["user"]}}}', dry_run)),
     '55000 | 1 setting of feature "theme" is on another level | document, feature "theme"',
-    format('apply_features(dry_run => %s) refuses to take a level away where the feature is set', dry_run))
+    format('apply_features(dry_run => %s) refuses to take a level away where the feature is set',
+        dry_run))
 FROM unnest(ARRAY[true, false]) dry_run;
 SELECT is((SELECT count(*) FROM apply_features('{"features": {"theme": {"levels": ["user"]}},
         "instances": {"a": {}}, "users": {"a": {"u": {"theme": "pink"}}}}')), 3::bigint,
     'one document takes a level away, and unsets the feature there');
-SELECT is(pg_temp.theme(), '"blue" ["blue", "pink"] {user}', 'the levels are those of the document');
-SELECT is((SELECT count(*) FROM apply_features('{"features": {"theme": {"levels": ["organization"]}},
+SELECT is(pg_temp.theme(), '"blue" ["blue", "pink"] {user}',
+    'the levels are those of the document');
+SELECT is((SELECT count(*) FROM apply_features('{
+        "features": {"theme": {"levels": ["organization"]}},
         "organizations": {"a": {"o": {"theme": "pink"}}}, "users": {"a": {"u": {}}}}')), 3::bigint,
     'one document gives a level and takes another away');
-SELECT is(pg_temp.context($$SELECT apply_features('{"features": {"theme": {"allowedValues": ["blue"]}},
+SELECT is(pg_temp.context($$SELECT apply_features('{
+        "features": {"theme": {"allowedValues": ["blue"]}},
         "organizations": {"a": {"o": {"theme": "pink"}}}}')$$),
     '22023 | invalid value for feature "theme" | document, organization "o" of instance "a"',
     'the settings of a document must be among the allowed values of its definitions');
+
+SELECT results_eq('SELECT DISTINCT definition FROM seen ORDER BY 1', $$VALUES
+    ('"blue" ["blue", "pink"] {organization,user}'),
+    ('"blue" ["blue", "pink"] {system,instance,user}')$$,
+    'while settings are changed, a feature may be set on the levels of before and after');
+DROP TRIGGER look ON instance_features.setting;
 
 -- Removing.
 SELECT results_eq($$SELECT level, feature, value FROM apply_features('{"features": {"theme":
@@ -277,16 +318,19 @@ CREATE TEMP TABLE exported AS SELECT export_features(true) AS document;
 GRANT SELECT ON exported TO alice;
 SELECT is(pg_temp.try_as('alice', $$SELECT export_features()->'features'$$)::jsonb,
     (SELECT document->'features' FROM exported), 'everybody exports the definitions');
-SELECT is(pg_temp.try_as('alice', 'SELECT count(*) FROM apply_features(export_features(true))'), '0',
-    'an instance''s owner applies what it exported');
-SELECT is(pg_temp.try_as('alice', format('SELECT count(*) FROM exported, apply_features(document, %L)',
-    dry_run)), '0', format('apply_features(dry_run => %s) needs no right for a document that '
+SELECT is(pg_temp.try_as('alice', 'SELECT count(*) FROM apply_features(export_features(true))'),
+    '0', 'an instance''s owner applies what it exported');
+SELECT is(pg_temp.try_as('alice',
+    format('SELECT count(*) FROM exported, apply_features(document, %L)', dry_run)), '0',
+    format('apply_features(dry_run => %s) needs no right for a document that '
     'changes nothing', dry_run)) FROM unnest(ARRAY[true, false]) dry_run;
 SELECT is(pg_temp.try_as('alice', format('SELECT apply_features(%L, %L)', document, dry_run))
     ~ '^42501 \| permission denied for the system \| Permission "system.feature.write"', true,
-    format('apply_features(dry_run => %s) needs the right to change the system for ', dry_run) || document)
+    format('apply_features(dry_run => %s) needs the right to change the system for ', dry_run)
+        || document)
 FROM unnest(ARRAY['{"features": {"mine": {}}}', '{"features": {"theme": {"description": "x"}}}',
-    '{"features": {"theme": {"stage": "deprecated"}}}', '{"features": {"theme": {"type": "array"}}}',
+    '{"features": {"theme": {"stage": "deprecated"}}}',
+    '{"features": {"theme": {"type": "array"}}}',
     '{"features": {"user_schema": {"stage": "stable"}}}']) document,
     unnest(ARRAY[true, false]) dry_run;
 SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features(
@@ -294,7 +338,8 @@ SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features(
     'an instance''s owner names a definition that does not differ, and changes the instance');
 
 -- Identity.
-SELECT reset_organization_features('p', 'a'), drop_instance('a'), drop_instance('default') \g /dev/null
+SELECT reset_organization_features('p', 'a'), drop_instance('a'),
+    drop_instance('default') \g /dev/null
 SELECT drop_feature(key, true) FROM instance_features.definition WHERE NOT builtin \g /dev/null
 TRUNCATE instance_features.scope, instance_features.setting, instance_features.event;
 SELECT is(export_features(true), '{"system": {}, "instances": {"default": {}}}'::jsonb,

@@ -104,7 +104,8 @@ SELECT is(pg_temp.context($$SELECT apply_features('{"users": {"a": {"u1": {"limi
 
 -- Ids.
 SELECT is(pg_temp.try($$SELECT apply_features('{"organizations": {"a": {"": {}}}}')$$),
-    '22023 | organization id must not be empty', 'apply_features() refuses an empty organization id');
+    '22023 | organization id must not be empty',
+    'apply_features() refuses an empty organization id');
 SELECT is(pg_temp.try($$SELECT apply_features('{"users": {"": {}}}')$$),
     '22023 | instance id must not be empty',
     'apply_features() refuses an empty instance id above users');
@@ -112,7 +113,8 @@ SELECT is(pg_temp.try(format('SELECT apply_features(%L)', jsonb_build_object('us
     jsonb_build_object('a', jsonb_build_object(repeat('x', 201), '{}'::jsonb))))),
     '22023 | user id is too long | It has 201 bytes, and at most 200 are allowed.',
     'apply_features() refuses a user id of 201 bytes');
-SELECT is((SELECT count(*) FROM apply_features('{"organizations": {"default": {"default": {"theme": "x"}}},
+SELECT is((SELECT count(*) FROM apply_features('{
+    "organizations": {"default": {"default": {"theme": "x"}}},
     "users": {"default": {"SYSTEM": {"theme": "y"}, "default": {"theme": "z"}}}}')), 3::bigint,
     'one id may be on all levels');
 SELECT results_eq($$SELECT feature_text('theme'), feature_text('theme', 'default', 'default'),
@@ -143,9 +145,11 @@ SELECT is(pg_temp.try($$SELECT apply_features('{"organizations": {"n": {"o1": {}
 -- Rights.  What is locked is of test/isolation/specs/apply_levels.spec.
 SELECT is(pg_temp.try_as('alice', $$SELECT apply_features('{"instances": {"a": {"theme": "q"}},
         "organizations": {"b": {"o1": {"theme": "q"}}}}')$$)
-    ~ '^42501 \| permission denied for organization "o1" of instance "b" \| Permission "org.feature.write" is required, which role "bob" has',
-    true, 'a difference on an organization of somebody else''s instance is refused');
-SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features('{"organizations": {"b": {"o1": {}}},
+    ~ ('^42501 \| permission denied for organization "o1" of instance "b" \| '
+        'Permission "org.feature.write" is required, which role "bob" has'), true,
+    'a difference on an organization of somebody else''s instance is refused');
+SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features('{
+        "organizations": {"b": {"o1": {}}},
         "users": {"b": {"u1": {"theme": null}}}}')$$), '0',
     'organizations and users of somebody else''s instance may be named if nothing differs');
 SELECT is(pg_temp.try_as('alice', $$SELECT count(*) FROM apply_features('{"users": {"b": {"u1": {}},
@@ -163,7 +167,8 @@ DELETE FROM instance_features.event WHERE instance_id = 'default' OR scope_id = 
 SELECT is_empty($$SELECT * FROM apply_features('{"instances": {"default": {}},
         "organizations": {"default": {"o": {}}}, "users": {"default": {"u": {"theme": null}}}}')$$,
     'nothing is to be done for scopes that exist implicitly and get no settings');
-SELECT is((SELECT count(*) FROM instance_features.scope WHERE id IN ('default', 'o', 'u')), 0::bigint,
+SELECT is((SELECT count(*) FROM instance_features.scope WHERE id IN ('default', 'o', 'u')),
+    0::bigint,
     'scopes that exist implicitly get no row when nothing changes');
 SELECT is((SELECT count(*) FROM apply_features('{"users": {"default": {"u": {"theme": "x"}}}}')),
     1::bigint, 'a user of an instance without a row gets a setting');
@@ -175,13 +180,15 @@ SELECT is_empty('SELECT * FROM check_instance_features()',
 -- Settings without the row of their scope are not in force, and are not exported.
 INSERT INTO instance_features.setting VALUES ('user', 'a', 'ghost', 'theme', '"x"', NULL, 1, now()),
     ('user', 'gone', 'u1', 'theme', '"x"', NULL, 1, now());
-SELECT is(pg_temp.settings()->'users', '{"a": {"u1": {"theme": "q"}}, "default": {"u": {"theme": "x"}}}'::jsonb,
+SELECT is(pg_temp.settings()->'users',
+    '{"a": {"u1": {"theme": "q"}}, "default": {"u": {"theme": "x"}}}'::jsonb,
     'the export has no settings of scopes without a row');
 DELETE FROM instance_features.setting WHERE scope_id = 'ghost' OR instance_id = 'gone';
 
 -- Removed features.
 SELECT set_feature_stage('theme', 'removed') \g /dev/null
-SELECT is(pg_temp.settings() - 'instances', '{"system": {}, "organizations": {"a": {"o1": {"limit": 6}}}}'::jsonb,
+SELECT is(pg_temp.settings() - 'instances',
+    '{"system": {}, "organizations": {"a": {"o1": {"limit": 6}}}}'::jsonb,
     'the export has no settings of removed features, nor users that have no others');
 SELECT set_feature_stage('theme', 'stable') \g /dev/null
 

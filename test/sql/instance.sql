@@ -48,11 +48,13 @@ SELECT is((create_instance('f1', features => '{"theme": "dark", "userSchema": tr
 SELECT results_eq($$SELECT feature, value, sequence FROM get_instance_features(false, 'f1')$$,
     $$VALUES ('theme', '"dark"'::jsonb, 1::bigint), ('user_schema', 'true', 2)$$,
     'create_instance() sets features');
-SELECT results_eq($$SELECT sequence, event_type, old_value, value FROM instance_feature_history('f1')$$,
+SELECT results_eq($$SELECT sequence, event_type, old_value, value
+    FROM instance_feature_history('f1')$$,
     $$VALUES (1::bigint, 'feature.instance.theme.set', NULL::jsonb, '"dark"'::jsonb),
         (2, 'feature.instance.user_schema.set', NULL, 'true')$$,
     'create_instance() with features begins the history of the instance');
-SELECT ok(change_date >= creation_date AND change_date = (get_instance_feature_details('f1')).change_date,
+SELECT ok(change_date >= creation_date
+    AND change_date = (get_instance_feature_details('f1')).change_date,
     'an instance that was created with features was changed when it was created')
 FROM instance_features.scope WHERE id = 'f1';
 SELECT is((create_instance('f2', 'alice', '{"theme": "dark"}')).sequence, 1::bigint,
@@ -60,7 +62,8 @@ SELECT is((create_instance('f2', 'alice', '{"theme": "dark"}')).sequence, 1::big
 SELECT is((SELECT owner::text FROM instance_features.scope WHERE id = 'f2'), 'alice',
     'the owner of an instance that was created with features is the role that was given');
 SELECT is((create_instance('f' || n, features => features)).sequence, 0::bigint,
-    'create_instance() just creates an instance whose features are ' || coalesce(features::text, 'NULL'))
+    'create_instance() just creates an instance whose features are '
+        || coalesce(features::text, 'NULL'))
 FROM (VALUES (3, '{}'::jsonb), (4, '{"theme": null, "userSchema": null}'), (5, '{"gone": true}'),
     (6, NULL)) v(n, features);
 SELECT is((SELECT count(*) FROM instance_features.event WHERE scope_id IN ('f3', 'f4', 'f5', 'f6')),
@@ -69,23 +72,28 @@ SELECT is(pg_temp.try(format('SELECT create_instance(%L, NULL, %L)', 'f7', featu
     'create_instance() refuses the features ' || features)
 FROM (VALUES ('null', '22023 | features must be a JSON object | It is null.'),
     ('[]', '22023 | features must be a JSON object | It is an array.'),
-    ('{"theme": "pink"}', '22023 | invalid value for feature "theme" | "pink" is not one of the allowed '
+    ('{"theme": "pink"}',
+        '22023 | invalid value for feature "theme" | "pink" is not one of the allowed '
         '["light", "dark"]. | Use null to unset the feature.'),
     ('{"them": "dark"}', '22023 | unknown feature "them" | Perhaps you meant "theme".'),
-    ('{"userSchema": true, "user_schema": true}', '22023 | feature "user_schema" is specified more than '
+    ('{"userSchema": true, "user_schema": true}',
+        '22023 | feature "user_schema" is specified more than '
         'once | Both "userSchema" and "user_schema" name it.')) v(features, error);
 SELECT is((SELECT count(*) FROM instance_features.scope WHERE id = 'f7'), 0::bigint,
     'no instance is created if its features are refused');
 SELECT is(pg_temp.try($$SELECT create_instance('f1', features => '{"theme": "light"}')$$),
-    '42710 | instance "f1" already exists', 'create_instance() with features refuses an id that exists');
-SELECT is(feature_text('theme', 'f1'), 'dark', 'create_instance() does not set features of an instance that exists');
+    '42710 | instance "f1" already exists',
+    'create_instance() with features refuses an id that exists');
+SELECT is(feature_text('theme', 'f1'), 'dark',
+    'create_instance() does not set features of an instance that exists');
 SELECT is(pg_temp.try_as('alice', $$SELECT create_instance('f7', features => '{"theme": "dark"}')$$)
     ~ '^42501 \| permission denied for instance "f7"', true,
     'create_instance() with features needs the right to create instances');
 SELECT drop_instance('default') \g /dev/null
 SELECT is((create_instance('default', 'alice', '{"theme": "dark"}')).sequence, 1::bigint,
     'the instance "default" can be created again with features');
-SELECT results_eq($$SELECT owner::text, sequence, dropped FROM instance_features.scope WHERE id = 'default'$$,
+SELECT results_eq($$SELECT owner::text, sequence, dropped FROM instance_features.scope
+    WHERE id = 'default'$$,
     $$VALUES ('alice', 1::bigint, false)$$,
     'the instance "default" that was created again has its owner and its history');
 SELECT is_empty('SELECT * FROM check_instance_features()',

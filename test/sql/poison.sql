@@ -182,9 +182,13 @@ CREATE FUNCTION pg_temp.break() RETURNS void LANGUAGE sql AS $$
     INSERT INTO instance_features.feature (key, json_name, value_type, default_value)
     VALUES ('other', 'user_schema', 'boolean', 'true');
 $$;
+-- A scan of the whole table would be an error, as none of these instances exists.
+CREATE TEMP TABLE item (tenant text PRIMARY KEY);
+INSERT INTO item SELECT 'x' || n FROM generate_series(1, 2000) n;
 CREATE TEMP TABLE command (n integer GENERATED ALWAYS AS IDENTITY, text text);
 INSERT INTO command (text) VALUES
     ($$SELECT poisoned.feature_enabled('user_schema', 'a')$$),
+    ($$SELECT FROM pg_temp.item WHERE poisoned.feature_enabled('oidc_token_exchange', tenant)$$),
     ($$SELECT poisoned.feature_value('color')$$),
     ($$SELECT poisoned.feature_text('color', 'a')$$),
     ($$SELECT poisoned.feature_integer('amount', 'b')$$),
@@ -223,8 +227,8 @@ INSERT INTO command (text) VALUES
     ($$SELECT poisoned.feature_service('POST', '/ofrep/v1/evaluate/flags/user_schema')$$),
     ($$SELECT poisoned.apply_features('{"features": {"size": {"default": 1, "allowedValues": [1, 2],
         "levels": ["instance", "user"]}}, "users": {"a": {"u": {"size": 2}}}}')$$),
-    ($$SELECT poisoned.apply_features('{"features": {"size": {"allowedValues": [1], "stage": "removed",
-        "levels": ["user"]}}, "users": {"a": {"u": {}}}}')$$),
+    ($$SELECT poisoned.apply_features('{"features": {"size": {"allowedValues": [1],
+        "stage": "removed", "levels": ["user"]}}, "users": {"a": {"u": {}}}}')$$),
     ($$SELECT poisoned.export_features(true)$$),
     ($$SELECT poisoned.feature_service('PUT', '/v2/features/instance', '{"userSchema": true}')$$),
     ($$SELECT poisoned.reset_instance_features('b')$$),
@@ -237,6 +241,11 @@ INSERT INTO command (text) VALUES
     ($$SELECT poisoned.define_feature('everywhere', levels => '{system,instance,organization,user}')$$),
     ($$SELECT poisoned.set_organization_features('{"everywhere": true}', 'o', 'a')$$),
     ($$SELECT poisoned.set_user_features('{"everywhere": false}', 'u', 'a')$$),
+    ($$SELECT poisoned.roll_out_system_feature('everywhere', 50)$$),
+    ($$SELECT poisoned.roll_out_instance_feature('everywhere', 12.5, 'false', 'a')$$),
+    ($$SELECT instance_features.rollout_position('everywhere', 'a')$$),
+    ($$SELECT instance_features.rollout_includes('everywhere', 50, 'a')$$),
+    ($$SELECT * FROM instance_features.feature_usage$$),
     ($$SELECT poisoned.get_effective_features('a', 'o', 'u')$$),
     ($$SELECT poisoned.get_organization_features(false, 'o', 'a')$$),
     ($$SELECT poisoned.get_user_features(true, 'u', 'a')$$),
@@ -274,7 +283,8 @@ SELECT is_empty($$
     JOIN part m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
     WHERE NOT EXISTS (SELECT FROM command
             WHERE position(format('%s.%s(', p.pronamespace::regnamespace, p.proname) IN text) > 0)
-        AND p.proname !~ '^scope_owner|^track_changes$'$$,
+        AND p.proname !~ '^scope_owner|^track_changes$'
+        AND 'internal'::regtype <> ALL (p.proargtypes)$$,
     'every function is among those that are called');
 SELECT is_empty($$
     SELECT c.relname FROM pg_class c

@@ -30,6 +30,8 @@ $node->safe_psql(
 	CREATE EXTENSION instance_features;
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE bob LOGIN;
+	SELECT define_feature('beta', levels => '{instance,organization,user}');
+	SELECT define_feature('tier', '"free"', levels => '{system,instance,organization,user}');
 	-- A change as ours is, by direct DML that locks the scope first.
 	CREATE FUNCTION dml_set(id text, feature text, value jsonb) RETURNS bigint
 		LANGUAGE plpgsql AS $$
@@ -68,27 +70,45 @@ my %custom = (
 	size  => [ 'integer', 1,       2,         3 ],
 	ratio => [ 'number',  0.5,     1.5 ],
 	shiny => [ 'boolean', 'true',  'false' ]);
-my @instances = ('default', map { "i$_" } 1 .. 5);
+my @instances     = ('default', map { "i$_" } 1 .. 5);
+my @organizations = qw(o1 o2 default);
+my @users         = qw(u1 u2 u3 default);
+my %lower         = (beta => [qw(true false)], tier => [ '"free"', '"paid"' ]);
 
 sub pick     { return $_[ rand @_ ] }
 sub instance { return rand() < 0.1 ? 'NULL' : "'" . pick(@instances) . "'" }
 sub custom   { return pick(sort keys %custom) }
 sub feature  { return rand() < 0.7 ? pick(@builtin) : custom() }
 
+# The id of a scope below an instance and the instance, as arguments.  Where the
+# first one is left out, so is the other.
+sub of_organization
+{
+	return rand() < 0.05 ? 'NULL, NULL' : "'" . pick(@organizations) . "', " . instance();
+}
+sub of_user { return rand() < 0.05 ? 'NULL, NULL' : "'" . pick(@users) . "', " . instance() }
+
+sub context
+{
+	return join ', ', instance(), pick('NULL', "'" . pick(@organizations) . "'"),
+	  pick('NULL', "'" . pick(@users) . "'");
+}
+
 sub value_of
 {
 	my ($feature) = @_;
+	return pick(@{ $lower{$feature} }) if $lower{$feature};
 	my ($type, @values) = @{ $custom{$feature} // [ 'boolean', 'true', 'false' ] };
 	return pick(@values);
 }
 
 sub settings
 {
-	my ($null) = @_;
+	my ($null, $below) = @_;
 	my %fields;
 	for (1 .. 1 + rand 3)
 	{
-		my $feature = feature();
+		my $feature = !$below ? feature() : rand() < 0.9 ? pick(sort keys %lower) : custom();
 		$fields{$feature} = $null && rand() < 0.25 ? 'null' : value_of($feature);
 	}
 	return '{' . join(', ', map { qq{"$_": $fields{$_}} } sort keys %fields) . '}';
@@ -134,13 +154,128 @@ my %operations = (
 		@gone,
 		'55000'
 	],
-	reset_system_features    => [ 1, sub { 'SELECT FROM reset_system_features()' } ],
-	revert_instance_features => [
-		4,
-		sub { sprintf 'SELECT FROM revert_instance_features(%d, %s)', rand 20, instance() },
+	reset_system_features     => [ 1, sub { 'SELECT FROM reset_system_features()' } ],
+	set_organization_features => [
+		15,
+		sub {
+			sprintf q{SELECT FROM set_organization_features('%s', %s, %s)}, settings(1, 1),
+			  of_organization(), expected();
+		},
 		@gone,
-		'55000',
+		'22023',
+		'55000'
+	],
+	set_user_features => [
+		25,
+		sub {
+			sprintf q{SELECT FROM set_user_features('%s', %s, %s)}, settings(1, 1), of_user(),
+			  expected();
+		},
+		@gone,
+		'22023',
+		'55000'
+	],
+	reset_organization_features => [
+		3,
+		sub {
+			sprintf 'SELECT FROM reset_organization_features(%s, %s)', of_organization(),
+			  expected();
+		},
+		@gone,
+		'22023',
+		'55000'
+	],
+	reset_user_features => [
+		3,
+		sub { sprintf 'SELECT FROM reset_user_features(%s, %s)', of_user(), expected() },
+		@gone,
+		'22023',
+		'55000'
+	],
+	erase_organization_features => [
+		4,
+		sub {
+			sprintf q{SELECT erase_organization_features('%s', %s) IS NULL}, pick(@organizations),
+			  instance();
+		},
+		@gone
+	],
+	erase_user_features => [
+		6,
+		sub { sprintf q{SELECT erase_user_features('%s', %s) IS NULL}, pick(@users), instance() },
+		@gone
+	],
+	get_effective_features => [
+		6,
+		sub { sprintf 'SELECT count(*) < 0 FROM get_effective_features(%s)', context() },
+		@gone
+	],
+	get_organization_features => [
+		2,
+		sub {
+			sprintf q{SELECT count(*) < 0 FROM get_organization_features(%s, %s)},
+			  pick('true', 'false'), of_organization();
+		},
+		@gone,
 		'22023'
+	],
+	get_user_features => [
+		3,
+		sub {
+			sprintf q{SELECT count(*) < 0 FROM get_user_features(%s, %s)},
+			  pick('true', 'false'), of_user();
+		},
+		@gone,
+		'22023'
+	],
+	get_organization_feature_details => [
+		1,
+		sub {
+			sprintf q{SELECT sequence < 0 FROM get_organization_feature_details(%s)},
+			  of_organization();
+		},
+		@gone,
+		'22023'
+	],
+	get_user_feature_details => [
+		2,
+		sub { sprintf q{SELECT sequence < 0 FROM get_user_feature_details(%s)}, of_user() },
+		@gone,
+		'22023'
+	],
+	organization_feature_history => [
+		1,
+		sub {
+			sprintf q{SELECT count(*) < 0 FROM organization_feature_history(%s)}, of_organization();
+		},
+		@gone,
+		'22023'
+	],
+	user_feature_history => [
+		2,
+		sub { sprintf q{SELECT count(*) < 0 FROM user_feature_history(%s)}, of_user() },
+		@gone,
+		'22023'
+	],
+	set_feature_context => [
+		3,
+		sub {
+			sprintf q{SELECT set_feature_context('%s', %s, %s, %s) IS NULL}, pick(@instances),
+			  pick('NULL', "'" . pick(@organizations) . "'"),
+			  pick('NULL', "'" . pick(@users) . "'"),
+			  pick('true', 'false');
+		}
+	],
+	'the views' => [
+		1,
+		sub {
+			sprintf 'SELECT count(*) < 0 FROM instance_features.%s',
+			  pick(qw(own_setting organization feature_usage));
+		}
+	],
+	revert_instance_features => [
+		4, sub { sprintf 'SELECT FROM revert_instance_features(%d, %s)', rand 20, instance() },
+		@gone, '55000', '22023'
 	],
 	create_instance => [
 		8,
@@ -176,9 +311,11 @@ my %operations = (
 		sub {
 			my $feature = custom();
 			my ($type, @values) = @{ $custom{$feature} };
-			sprintf q{SELECT define_feature('%s', '%s', allowed_values => %s) IS NULL}, $feature,
-			  $values[0],
-			  $type ne 'boolean' && rand() < 0.5 ? "'[" . join(', ', @values) . "]'" : 'NULL';
+			sprintf
+			  q{SELECT define_feature('%s', '%s', allowed_values => %s, levels => '%s') IS NULL},
+			  $feature, $values[0],
+			  $type ne 'boolean' && rand() < 0.5 ? "'[" . join(', ', @values) . "]'" : 'NULL',
+			  pick('{system,instance}', '{system,instance,organization,user}');
 		},
 		'42710'
 	],
@@ -191,8 +328,10 @@ my %operations = (
 				'NULL', 'NULL', q{'null'},
 				"'[" . join(', ', @values) . "]'",
 				"'[" . join(', ', @values[ 0, 1 ]) . "]'");
-			sprintf q{SELECT alter_feature('%s', '%s', 'number %d', %s) IS NULL}, $feature,
-			  pick(@values[ 0, 1 ]), rand 1000, $allowed;
+			sprintf q{SELECT alter_feature('%s', '%s', 'number %d', %s, %s) IS NULL}, $feature,
+			  pick(@values[ 0, 1 ]), rand 1000, $allowed,
+			  pick('NULL', 'NULL', q{'{system,instance}'},
+				q{'{system,instance,organization,user}'});
 		},
 		@unknown,
 		'55000',
@@ -244,8 +383,8 @@ my %operations = (
 		3,
 		sub {
 			sprintf q{UPDATE instance_features.setting SET change_date = clock_timestamp()
-					WHERE level = 'instance' AND instance_id = '' AND scope_id = '%s'
-					AND feature = '%s'}, pick(@instances), feature();
+					WHERE '%s' IN (instance_id, scope_id) AND feature = '%s'}, pick(@instances),
+			  rand() < 0.5 ? feature() : pick(sort keys %lower);
 		}
 	],
 	'direct DML: a description' => [
@@ -257,30 +396,36 @@ my %operations = (
 		}
 	],
 	feature_enabled => [
-		10, sub { sprintf q{SELECT feature_enabled('%s', %s) IS NULL}, pick(@builtin), instance() },
+		20,
+		sub {
+			sprintf q{SELECT feature_enabled('%s', %s) IS NULL}, pick(@builtin, 'beta', 'beta'),
+			  context();
+		},
 		@gone
 	],
 	feature_value => [
-		6,     sub { sprintf q{SELECT feature_value('%s', %s) IS NULL}, feature(), instance() },
-		@gone, '42704'
+		6,
+		sub { sprintf q{SELECT feature_value('%s', %s) IS NULL}, feature(), context() },
+		@gone,
+		'42704'
 	],
 	feature_text => [
 		2,
 		sub {
-			sprintf q{SELECT feature_text('color', %s) NOT IN ('red', 'green', 'blue')}, instance();
+			sprintf q{SELECT feature_text('color', %s) NOT IN ('red', 'green', 'blue')}, context();
 		},
 		@gone,
 		'42704'
 	],
 	feature_integer => [
 		2,
-		sub { sprintf q{SELECT feature_integer('size', %s) NOT BETWEEN 1 AND 3}, instance() },
+		sub { sprintf q{SELECT feature_integer('size', %s) NOT BETWEEN 1 AND 3}, context() },
 		@gone,
 		'42704'
 	],
 	feature_number => [
 		2,
-		sub { sprintf q{SELECT feature_number('ratio', %s) NOT IN (0.5, 1.5)}, instance() },
+		sub { sprintf q{SELECT feature_number('ratio', %s) NOT IN (0.5, 1.5)}, context() },
 		@gone,
 		'42704'
 	],
@@ -325,31 +470,42 @@ my %operations = (
 	check_instance_features   =>
 	  [ 1, sub { q{SELECT 'inconsistent: ' || c::text FROM check_instance_features() c} } ],);
 my @names = map { my $name = $_; ($name) x $operations{$name}[0] } sort keys %operations;
-my %is_reader =
-  map  { $_ => 1 }
-  grep { /^(feature_(?!service)|get_|instance_feature|system_feature|export|check)/ }
-  keys %operations;
 is( $node->safe_psql(
 		'postgres', q{
 	SELECT proname FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
 	WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass
 		AND d.deptype = 'e' AND p.pronamespace = 'public'::regnamespace
 	GROUP BY proname ORDER BY proname COLLATE "C"}),
-	join("\n", grep { !/DML/ } sort keys %operations),
+	join("\n", grep { !/DML|views/ } sort keys %operations),
 	'every public function takes part');
 
 # Whether each session answers what the tables say, by a query of the tables.
-my $agreement = q{
+my ($o, $u) = map {
+	join ', ', map { "('$_')" } 'nobody', @$_
+} \@organizations, \@users;
+my $agreement = qq{
 	WITH answer AS (
-		SELECT i.instance_id, d.key, feature_value(d.key, i.instance_id) AS value
+		SELECT i.instance_id, NULL AS o, NULL AS u, d.key, feature_value(d.key, i.instance_id) AS value
 		FROM instance_features.instance i, instance_features.definition d WHERE d.stage <> 'removed'
+		UNION ALL
+		SELECT i.instance_id, o, u, d.key, feature_value(d.key, i.instance_id, o, u)
+		FROM instance_features.instance i, instance_features.definition d,
+			(VALUES $o) o (o), (VALUES $u) u (u) WHERE d.stage <> 'removed'
 	), truth AS (
-		SELECT instance_id, feature, value FROM instance_features.effective_feature
+		SELECT instance_id, NULL AS o, NULL AS u, feature, value FROM instance_features.effective_feature
+		UNION ALL
+		SELECT f.instance_id, o, u, f.feature, coalesce(
+			(SELECT s.value FROM instance_features.setting s WHERE s.level = 'user'
+				AND (s.instance_id, s.scope_id, s.feature) = (f.instance_id, u, f.feature)),
+			(SELECT s.value FROM instance_features.setting s WHERE s.level = 'organization'
+				AND (s.instance_id, s.scope_id, s.feature) = (f.instance_id, o, f.feature)),
+			f.value)
+		FROM instance_features.effective_feature f, (VALUES $o) o (o), (VALUES $u) u (u)
 	)
-	SELECT concat_ws(' ', 'answered', instance_id, key, value)
+	SELECT concat_ws(' ', 'answered', instance_id, o, u, key, value)
 		FROM (TABLE answer EXCEPT TABLE truth) a
 	UNION ALL
-	SELECT concat_ws(' ', 'true is', instance_id, feature, value)
+	SELECT concat_ws(' ', 'true is', instance_id, o, u, feature, value)
 		FROM (TABLE truth EXCEPT TABLE answer) b};
 
 # One session, in a process of its own, which writes what happened to a file.

@@ -17,8 +17,19 @@ $node->start;
 $node->safe_psql(
 	'postgres',
 	q{CREATE EXTENSION instance_features; SELECT create_instance('i' || n)
-		FROM generate_series(1, 2) n}
+		FROM generate_series(1, 2) n;
+		SELECT define_feature('beta', levels => '{instance,organization,user}');
+		SELECT define_feature('gamma', levels => '{instance,organization,user}')}
 );
+
+# The scopes that are changed: the function that does it, its arguments, and the
+# key of the scope's row.
+my %scopes = (
+	i1 => [ 'set_instance_features',     q{'i1'},      q{('instance', '', 'i1')} ],
+	i2 => [ 'set_instance_features',     q{'i2'},      q{('instance', '', 'i2')} ],
+	o  => [ 'set_organization_features', q{'o', 'i1'}, q{('organization', 'i1', 'o')} ],
+	u  => [ 'set_user_features',         q{'u', 'i2'}, q{('user', 'i2', 'u')} ]);
+my @labels = sort keys %scopes;
 
 for my $round (1 .. $rounds)
 {
@@ -26,12 +37,18 @@ for my $round (1 .. $rounds)
 	for my $w (0, 1)
 	{
 		$out[$w] = '';
-		my $script = join '', map {
-			sprintf qq{SELECT 'i%d ' ||
-					(set_instance_features('{"userSchema": %s, "loginDefaultOrg": %s}',
-					'i%d')).sequence;\n},
-			  1 + $_ % 2, $_ % 4 < 2 ? 'true' : 'false', ($_ + $w) % 6 < 3 ? 'true' : 'false',
-			  1 + $_ % 2
+		my $script = "SET instance_features.actor = 'writer $w';\n" . join '', map {
+			my $label = $labels[ $_ % @labels ];
+			my ($function, $arguments) = @{ $scopes{$label} };
+
+			# Scopes come and go, too.
+			my $other = sprintf q{SELECT FROM set_user_features('{"beta": true}', 'u%d', 'i1');
+				SELECT FROM erase_user_features('u%d', 'i1');
+				}, $_ % 7, ($_ + 3) % 7;
+			sprintf qq{%sSELECT '%s ' ||
+					(%s('{"beta": %s, "gamma": %s}', %s)).sequence;\n},
+			  $_ % 10 ? '' : $other, $label, $function, $_ % 8 < 4 ? 'true' : 'false',
+			  ($_ + 4 * $w) % 24 < 12 ? 'true' : 'false', $arguments
 		} 1 .. 20000;
 		push @harness,
 		  IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ],
@@ -66,13 +83,13 @@ for my $round (1 .. $rounds)
 		$node->{_pid} = undef;
 	}
 	eval { $_->finish } for @harness;
-	my %acknowledged = (i1 => 0, i2 => 0);
+	my %acknowledged = map { $_ => 0 } @labels;
 	for (map { split /\n/ } @out)
 	{
-		$acknowledged{$1} = $2 if /^(i\d) (\d+)$/ && $2 > $acknowledged{$1};
+		$acknowledged{$1} = $2 if /^(\w+) (\d+)$/ && $2 > $acknowledged{$1};
 	}
-	ok( $acknowledged{i1} > 0 && $acknowledged{i2} > 0,
-		"round $round: both writers have acknowledged writes");
+	is(join(' ', grep { $acknowledged{$_} > 0 } @labels),
+		"@labels", "round $round: writes of every scope were acknowledged");
 
 	$node->start;
 	for my $id (sort keys %acknowledged)
@@ -81,23 +98,18 @@ for my $round (1 .. $rounds)
 			'postgres',
 			qq{SELECT s.sequence, count(*), max(e.sequence), count(DISTINCT e.sequence)
 				FROM instance_features.scope s
-				LEFT JOIN instance_features.event e ON e.scope_id = s.id WHERE s.id = '$id'
-					GROUP BY 1});
+				LEFT JOIN instance_features.event e
+					ON (e.level, e.instance_id, e.scope_id) = (s.level, s.instance_id, s.id)
+					AND e.actor LIKE 'writer _'
+				WHERE (s.level, s.instance_id, s.id) = $scopes{$id}[2] GROUP BY 1});
 		cmp_ok($sequence, '>=', $acknowledged{$id},
 			"round $round: what was acknowledged of $id is there after the crash");
 		is( "$count $max $distinct",
 			"$sequence $sequence $sequence",
 			"round $round: the history of $id has no gap after the crash");
 	}
-	is( $node->safe_psql(
-			'postgres', q{
-		SELECT scope_id, feature, value, sequence FROM instance_features.setting
-		EXCEPT
-		(SELECT DISTINCT ON (scope_id, feature) scope_id, feature, value, sequence
-			FROM instance_features.event ORDER BY scope_id, feature, sequence DESC)}
-		),
-		'',
-		"round $round: the settings are what the events say after the crash");
+	is($node->safe_psql('postgres', 'SELECT * FROM check_instance_features()'),
+		'', "round $round: the settings are what the events say after the crash");
 }
 
 $node->stop;

@@ -30,7 +30,18 @@ $node->safe_psql(
 	SELECT define_feature('color', '"red"', allowed_values => '["red", "green"]');
 	SELECT set_feature_stage('color', 'deprecated');
 	SELECT set_system_features('{"own": {"b": [1, 2]}}');
+	SELECT define_feature('beta', levels => '{organization,user}');
+	SELECT set_user_features('{"beta": true}', 'purged');
+	SELECT set_user_features('{"beta": null}', 'purged');
 	SELECT purge_feature_events('infinity');
+	SET instance_features.actor = E'o''brien \\\\ "\n';
+	SET instance_features.reason = 'because';
+	SELECT set_organization_features('{"beta": true}', E'it''s "an" \\\\ \norganization',
+		E'it''s "a" \\\\ \nb');
+	SELECT set_user_features('{"beta": true}', E'it''s "a" \\\\ \nuser', E'it''s "a" \\\\ \nb');
+	SELECT set_user_features('{"beta": false}', E'it''s "a" \\\\ \nuser', E'it''s "a" \\\\ \nb');
+	SELECT set_user_features('{"beta": true}', 'erased');
+	SELECT erase_user_features('erased');
 	DROP ROLE gone});
 
 # All that there is to carry.
@@ -42,9 +53,15 @@ sub contents
 		SELECT * FROM instance_features.scope ORDER BY 1, 2, 3;
 		SELECT * FROM instance_features.setting ORDER BY 1, 2, 3, 4;
 		SELECT * FROM instance_features.event ORDER BY 1, 2, 3, 4;
-		SELECT key, json_name, value_type, default_value, description, stage, allowed_values
+		SELECT key, json_name, value_type, default_value, description, stage, allowed_values,
+			levels
 			FROM instance_features.feature ORDER BY 1;
 		SELECT feature, value, source FROM features.get_instance_features(true);
+		SELECT feature, value, source, sequence FROM features.get_effective_features(
+			E'it''s "a" \\\\ \nb', E'it''s "an" \\\\ \norganization', E'it''s "a" \\\\ \nuser');
+		SELECT sequence, event_type, value, editor, actor, reason
+			FROM features.user_feature_history(E'it''s "a" \\\\ \nuser', E'it''s "a" \\\\ \nb');
+		SELECT problem FROM features.check_instance_features();
 		SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace
 			WHERE extname = 'instance_features'}
 	);
@@ -56,9 +73,15 @@ like(
 	$contents,
 	qr/color\|color\|string\|"red"\|\|deprecated\|\["red", "green"\]/,
 	'features of our own are among the contents');
+like(
+	$contents,
+	qr/2\|feature\.user\.beta\.set\|false\|\w+\|o'brien \\ "\n\|because/,
+	'who changed a user, and why, is among the contents');
+unlike($contents, qr/erased/, 'an erased user is not among the contents');
 is( $node->safe_psql(
-		'postgres', 'SELECT count(*) > 0 FROM instance_features.scope WHERE purged_to IS NOT NULL'),
-	't',
+		'postgres', q{SELECT string_agg(DISTINCT level, ' ') FROM instance_features.scope
+			WHERE purged_to IS NOT NULL}),
+	'instance user',
 	'scopes with purged events are among the contents');
 
 # Restore a dump into a new database and look at it.
@@ -74,18 +97,22 @@ sub check_copy
 	is( $node->safe_psql(
 			$db,
 			q{SELECT (features.set_instance_features('{"userSchema": true}')).sequence,
-				(features.set_system_features('{"userSchema": true}')).sequence}
+				(features.set_system_features('{"userSchema": true}')).sequence,
+				(features.set_user_features('{"beta": true}', 'purged')).sequence,
+				(features.set_user_features('{"beta": true}', 'erased')).sequence}
 		),
-		'4|2',
+		'4|2|3|1',
 		"$db: the sequences of the restored scopes go on");
 	is( $node->safe_psql(
 			$db,
 			q{SET ROLE alice;
 				SELECT (features.set_instance_features('{"userSchema": true}',
+				E'it''s "a" \\\\ \nb')).sequence;
+				SELECT (features.set_user_features('{"beta": null}', E'it''s "a" \\\\ \nuser',
 				E'it''s "a" \\\\ \nb')).sequence}
 		),
-		'2',
-		"$db: the owner of an instance changes it after the restore");
+		"2\n3",
+		"$db: the owner of an instance changes it and a user of it after the restore");
 	return;
 }
 

@@ -29,11 +29,17 @@ $node->safe_psql(
 	CREATE EXTENSION instance_features;
 	CREATE ROLE sys; CREATE ROLE alice; CREATE ROLE bob; CREATE ROLE eve;
 	CREATE ROLE carol IN ROLE alice; CREATE ROLE dave NOINHERIT IN ROLE alice;
-	SELECT alter_system_owner('sys')});
+	SELECT alter_system_owner('sys');
+	SELECT define_feature('f_all', levels => '{system,instance,organization,user}');
+	SELECT define_feature('f_low', '"x"', levels => '{organization,user}');
+	CREATE FUNCTION hot(key text, i text, o text, u text) RETURNS boolean
+	LANGUAGE plpgsql AS 'BEGIN RETURN feature_enabled(key, i, o, u); END'});
 
 # The model.  A value is the text of a jsonb value.  An event of a scope has its
 # sequence, its feature (undef for a reset), the old value, the value, the editor,
-# and the number of the step that made it, which stands for its time.
+# the actor, the reason, and the number of the step that made it, which stands for
+# its time.  A scope below an instance is in the model if it has a row.
+my @levels   = qw(system instance organization user);
 my @roles    = ($superuser, qw(sys alice bob carol dave eve));
 my %inherits = (carol => 'alice');
 my %member   = (carol => 'alice', dave => 'alice');
@@ -54,10 +60,29 @@ my $state = {
 				default     => 'false',
 				stage       => 'experimental',
 				description => '',
+				levels      => [qw(system instance)],
 				builtin     => 1
 			}
 		} keys %builtin
 	}
+};
+$state->{definitions}{f_all} = {
+	json_name   => 'fAll',
+	type        => 'boolean',
+	default     => 'false',
+	stage       => 'experimental',
+	description => '',
+	levels      => [@levels],
+	builtin     => 0
+};
+$state->{definitions}{f_low} = {
+	json_name   => 'fLow',
+	type        => 'string',
+	default     => '"x"',
+	stage       => 'experimental',
+	description => '',
+	levels      => [qw(organization user)],
+	builtin     => 0
 };
 
 sub new_scope
@@ -66,15 +91,54 @@ sub new_scope
 	return { owner => $owner, sequence => 0, settings => {}, events => [], purged_to => 0 };
 }
 
-# Instances are named so that none collides with the system.
-sub instance { my ($id)   = @_; return $id eq 'default'  ? 'default' : "i:$id" }
-sub scope_id { my ($name) = @_; return $name eq 'system' ? 'SYSTEM'  : $name =~ s/^i://r }
+# Instances are named so that none collides with the system, scopes below them so
+# that none collides with another.
+sub instance { my ($id) = @_; return $id eq 'default' ? 'default' : "i:$id" }
+sub lower { my ($level, $instance, $id) = @_; return "$level\n$instance\n$id" }
 
-sub instance_names
+sub scope_id
 {
+	my ($name) = @_;
+	return
+		$name eq 'system' ? 'SYSTEM'
+	  : $name =~ /\n/     ? (split /\n/, $name, 3)[2]
+	  :                     $name =~ s/^i://r;
+}
+
+sub level_of
+{
+	my ($name) = @_;
+	return $name eq 'system' ? 'system' : $name =~ /^(\w+)\n/ ? $1 : 'instance';
+}
+
+# The instance that a scope belongs to, or the scope itself.
+sub owned_name
+{
+	my ($name) = @_;
+	return $name =~ /\n/ ? instance((split /\n/, $name, 3)[1]) : $name;
+}
+
+# The names of the scopes of a level, in the order of instances and ids.
+sub names_of
+{
+	my ($level) = @_;
 	my @names =
-	  sort { scope_id($a) cmp scope_id($b) } grep { $_ ne 'system' } keys %{ $state->{scopes} };
+	  sort {
+			 scope_id(owned_name($a)) cmp scope_id(owned_name($b))
+		  || scope_id($a) cmp scope_id($b)
+	  }
+	  grep { level_of($_) eq $level } keys %{ $state->{scopes} };
 	return @names;
+}
+sub instance_names { return names_of('instance') }
+
+# A scope, or undef if there is none.  One below an instance exists with it, and
+# comes into the model when it is changed.
+sub scope_of
+{
+	my ($name) = @_;
+	return undef unless $state->{scopes}{ owned_name($name) };
+	return $state->{scopes}{$name} // new_scope();
 }
 sub keys_of_all { my @keys  = sort keys %{ $state->{definitions} }; return @keys }
 sub definition  { my ($key) = @_; return $state->{definitions}{$key} }
@@ -88,8 +152,9 @@ sub is_system_owner { return has_privileges($_[0], $state->{scopes}{system}{owne
 
 sub may_change
 {
-	my ($role, $scope) = @_;
-	return has_privileges($role, $scope->{owner}) || is_system_owner($role);
+	my ($role, $name) = @_;
+	return has_privileges($role, $state->{scopes}{ owned_name($name) }{owner})
+	  || is_system_owner($role);
 }
 
 sub may_become
@@ -147,7 +212,7 @@ sub are_valid_allowed_values
 # the text of something that is no object, or a hash of texts.
 sub parse_features
 {
-	my ($request) = @_;
+	my ($request, $level) = @_;
 	return undef unless ref $request;
 	my %by_name = map { ($_ => $_) } keys_of_all();
 	$by_name{ definition($_)->{json_name} } = $_ for keys_of_all();
@@ -158,6 +223,7 @@ sub parse_features
 		my $value = $request->{$name};
 		return undef if !defined $key || $seen{$key}++;
 		my $definition = definition($key);
+		return undef unless grep { $_ eq $level } @{ $definition->{levels} };
 		return undef
 		  if $value ne 'null' && !is_valid($value, $definition->{type}, $definition->{allowed});
 		$wanted{$key} = $value eq 'null' ? undef : $value unless $definition->{stage} eq 'removed';
@@ -167,12 +233,75 @@ sub parse_features
 
 sub parse_request
 {
-	my ($request) = @_;
+	my ($request, $level) = @_;
 	return undef unless ref $request && %$request;
-	return parse_features($request);
+	return parse_features($request, $level);
 }
 
-# Change a scope: returns [key, old value, value, sequence] of each change.
+# The share that is a percentage, in hundredths, or undef if it is a bad one.
+sub share_of
+{
+	my ($percentage) = @_;
+	return undef if ($percentage // '') !~ /^-?\d+(?:\.\d\d?)?0*$/;
+	return $percentage < 0 || $percentage > 100 ? undef : sprintf '%.0f', $percentage * 100;
+}
+
+sub percentage_of { my ($share) = @_; return defined $share ? $share / 100 : '' }
+
+# Parse what is to be rolled out on a scope, [percentage, value] by name, and add
+# it as [value, share] to what else is wanted.  Returns false if it is bad.
+sub parse_rollouts
+{
+	my ($rollouts, $level, $wanted) = @_;
+	my %given = map { $_ => 1 } keys %$wanted;
+	for my $name (keys %$rollouts)
+	{
+		my ($percentage, $value) = @{ $rollouts->{$name} };
+		my $share  = share_of($percentage);
+		my $parsed = parse_features({ $name => $value }, $level);
+		return 0 if !$parsed || $value eq 'null' || !defined $share;
+		my ($key) = keys %$parsed or next;
+		return 0 if $given{$key}++;
+		$wanted->{$key} = [ $value, $share ];
+	}
+	return 1;
+}
+
+# MurmurHash3_x86_32 of bytes, with the seed 0.
+sub murmur3
+{
+	my ($bytes)  = @_;
+	my $rotate   = sub { my ($x, $n) = @_; return ($x << $n | $x >> 32 - $n) & 0xffffffff };
+	my $multiply = sub {
+		my ($x, $y) = @_;
+		return (($x >> 16) * $y % 65536 * 65536 + ($x & 0xffff) * $y) % 2**32;
+	};
+	my $hash = 0;
+	for my $block (unpack '(a4)*', $bytes)
+	{
+		my $k = $multiply->(unpack('V', $block . "\0" x (4 - length $block)), 0xcc9e2d51);
+		$hash ^= $multiply->($rotate->($k, 15), 0x1b873593);
+		$hash = ($multiply->($rotate->($hash, 13), 5) + 0xe6546b64) & 0xffffffff
+		  if length $block == 4;
+	}
+	$hash ^= length $bytes;
+	$hash = $multiply->($hash ^ $hash >> 16, 0x85ebca6b);
+	$hash = $multiply->($hash ^ $hash >> 13, 0xc2b2ae35);
+	return $hash ^ $hash >> 16;
+}
+
+# Whether a setting of a scope holds in a chain.
+sub holds
+{
+	my ($setting, $name, $chain, $key) = @_;
+	return 1 unless defined $setting->[2];
+	my %below = (system => 'instance', instance => 'user');
+	my ($who) = grep { level_of($_) eq $below{ level_of($name) } } @$chain;
+	return defined $who && murmur3("$key:" . scope_id($who)) % 10_000 < $setting->[2];
+}
+
+# Change a scope: returns [key, old value, value, sequence, share] of each change.
+# What is wanted is a value, or [value, share].
 sub find_changes
 {
 	my ($scope, $wanted) = @_;
@@ -180,40 +309,60 @@ sub find_changes
 	my @changes;
 	for my $key (sort keys %$wanted)
 	{
-		my $old = $scope->{settings}{$key} ? $scope->{settings}{$key}[0] : undef;
-		my $new = $wanted->{$key};
-		next if !defined $old && !defined $new || defined $old && defined $new && $old eq $new;
-		push @changes, [ $key, $old, $new, ++$sequence ];
+		my ($old, undef, $old_share) = @{ $scope->{settings}{$key} // [] };
+		my ($new, $share) = ref $wanted->{$key} ? @{ $wanted->{$key} } : $wanted->{$key};
+		next if !defined $old && !defined $new;
+		next
+		  if defined $old
+		  && defined $new
+		  && $old eq $new
+		  && ($old_share // -1) == ($share // -1);
+		push @changes, [ $key, $old, $new, ++$sequence, $share ];
 	}
 	return @changes;
 }
 
+# The settings actor and reason, and whether they can be recorded.
+my %said = (actor => '', reason => '');
+
+sub is_recordable
+{
+	return length($said{actor}) <= 200 && length($said{reason}) <= 1000;
+}
+
 sub add_event
 {
-	my ($scope, $role, $key, $old, $value) = @_;
+	my ($scope, $role, $key, $old, $value, $share) = @_;
 	push @{ $scope->{events} },
 	  {
 		sequence => ++$scope->{sequence},
 		feature  => $key,
 		old      => $old,
 		value    => $value,
+		share    => $share,
 		editor   => $role,
+		actor    => $said{actor},
+		reason   => $said{reason},
 		step     => $step
 	  };
 	return;
 }
 
+# Returns false if there are changes that cannot be recorded.
 sub make_changes
 {
-	my ($role, $scope, @changes) = @_;
+	my ($role, $name, @changes) = @_;
+	return 1 unless @changes;
+	return 0 unless is_recordable();
+	my $scope = $state->{scopes}{$name} //= new_scope();
 	for my $change (@changes)
 	{
-		my ($key, $old, $new, $sequence) = @$change;
-		add_event($scope, $role, $key, $old, $new);
-		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence ] }
+		my ($key, $old, $new, $sequence, $share) = @$change;
+		add_event($scope, $role, $key, $old, $new, $share);
+		if (defined $new) { $scope->{settings}{$key} = [ $new, $sequence, $share ] }
 		else              { delete $scope->{settings}{$key} }
 	}
-	return;
+	return 1;
 }
 
 # Extend what is wanted: all else is to be unset.
@@ -231,28 +380,44 @@ sub unset_all_others
 sub set
 {
 	my ($role, $name, $request, $expected) = @_;
-	my $wanted = parse_request($request);
+	my $wanted = parse_request($request, level_of($name));
 	return 'ERROR:  22023' if !$wanted || defined $expected && $expected < 0;
-	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return 'ERROR:  42501' unless may_change($role, $scope);
+	my $scope = scope_of($name) or return 'ERROR:  P0002';
+	return 'ERROR:  42501' unless may_change($role, $name);
 	return 'ERROR:  55000' if defined $expected && $expected != $scope->{sequence};
-	make_changes($role, $scope, find_changes($scope, $wanted));
-	return $scope->{sequence};
+	make_changes($role, $name, find_changes($scope, $wanted)) or return 'ERROR:  22023';
+	return scope_of($name)->{sequence};
+}
+
+sub roll_out
+{
+	my ($role, $name, $key, $percentage, $value) = @_;
+	return 'ERROR:  22023' if !defined $key || !defined $value || !defined share_of($percentage);
+	return 'ERROR:  42704' unless definition($key);
+	my %wanted;
+	return 'ERROR:  22023'
+	  unless parse_rollouts({ $key => [ $percentage, $value ] }, level_of($name), \%wanted);
+	my $scope = scope_of($name) or return 'ERROR:  P0002';
+	return 'ERROR:  42501' unless may_change($role, $name);
+	make_changes($role, $name, find_changes($scope, \%wanted)) or return 'ERROR:  22023';
+	return scope_of($name)->{sequence};
 }
 
 sub reset_features
 {
 	my ($role, $name, $expected) = @_;
 	return 'ERROR:  22023' if defined $expected && $expected < 0;
-	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return 'ERROR:  42501' unless may_change($role, $scope);
-	return 'ERROR:  55000'   if defined $expected && $expected != $scope->{sequence};
-	add_event($scope, $role) if %{ $scope->{settings} };
+	my $scope = scope_of($name) or return 'ERROR:  P0002';
+	return 'ERROR:  42501' unless may_change($role, $name);
+	return 'ERROR:  55000' if defined $expected && $expected != $scope->{sequence};
+	return $scope->{sequence} unless %{ $scope->{settings} };
+	return 'ERROR:  22023'    unless is_recordable();
+	add_event($scope, $role);
 	$scope->{settings} = {};
 	return $scope->{sequence};
 }
 
-# The settings that some events make: [value, sequence] by key.
+# The settings that some events make: [value, sequence, share] by key.
 sub replay
 {
 	my (@events) = @_;
@@ -262,7 +427,7 @@ sub replay
 		if    (!defined $event->{feature}) { %settings = () }
 		elsif (defined $event->{value})
 		{
-			$settings{ $event->{feature} } = [ $event->{value}, $event->{sequence} ];
+			$settings{ $event->{feature} } = [ @$event{qw(value sequence share)} ];
 		}
 		else { delete $settings{ $event->{feature} } }
 	}
@@ -276,40 +441,100 @@ sub is_reconstructible
 	return !$scope->{purged_to} || grep { $_->{sequence} >= $scope->{purged_to} } @events;
 }
 
-# [value, source, sequence]
+# [value, source, sequence, share] in a chain of scopes, the lowest one first.
 sub effective
 {
-	my ($name, $key) = @_;
+	my ($chain, $key) = @_;
 	my $definition = definition($key);
 	if ($definition->{stage} ne 'removed')
 	{
-		my $own = $state->{scopes}{$name}{settings}{$key};
-		return [ $own->[0], $name eq 'system' ? 'system' : 'instance', $own->[1] ] if $own;
-		my $system = $state->{scopes}{system}{settings}{$key};
-		return [ $system->[0], 'system', $system->[1] ] if $system;
+		for my $name (@$chain)
+		{
+			my $setting = scope_of($name)->{settings}{$key};
+			return [ $setting->[0], level_of($name), @$setting[ 1, 2 ] ]
+			  if $setting && holds($setting, $name, $chain, $key);
+		}
 	}
-	return [ $definition->{default}, 'default', '' ];
+	return [ $definition->{default}, 'default', '', undef ];
 }
 
-# A list of [key, value, source, sequence], or an error.
+# A list of [key, value, source, sequence, share] of the lowest scope of a chain, or an
+# error.
 sub list_states
 {
-	my ($name, $inheritance) = @_;
-	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return map { [ $_, @{ effective($name, $_) } ] }
-	  grep     { definition($_)->{stage} ne 'removed' } keys_of_all()
+	my ($chain, $inheritance) = @_;
+	return 'ERROR:  P0002' if grep { !scope_of($_) } @$chain;
+	return map                     { [ $_, @{ effective($chain, $_) } ] }
+	  grep                         { definition($_)->{stage} ne 'removed' } keys_of_all()
 	  if $inheritance;
-	my $settings = $scope->{settings};
+	my $name     = $chain->[0];
+	my $settings = scope_of($name)->{settings};
 	return 'ERROR:  P0002' if $name ne 'system' && !%$settings;
-	return map {
-		[ $_, $settings->{$_}[0], $name eq 'system' ? 'system' : 'instance', $settings->{$_}[1] ]
-	} sort keys %$settings;
+	return map { [ $_, $settings->{$_}[0], level_of($name), @{ $settings->{$_} }[ 1, 2 ] ] }
+	  sort keys %$settings;
 }
 
+# The chain of the system or of an instance.
+sub chain_of { my ($name) = @_; return [ $name eq 'system' ? 'system' : ($name, 'system') ] }
+
+# The same as text, given the name of the system or of an instance, or a chain.
 sub states
 {
-	my (@states) = list_states(@_);
-	return join "\n", map { ref $_ ? join('|', @$_) : $_ } @states;
+	my ($chain, $inheritance) = @_;
+	$chain = chain_of($chain) unless ref $chain;
+	my @states = list_states($chain, $inheritance);
+	return join "\n", map { ref $_ ? join('|', @$_[ 0 .. 3 ]) : $_ } @states;
+}
+
+# What a call is about, by what it names: i, o and u are the named instance,
+# organization and user, I, O and U the current ones, - none, and x an error.
+my %contexts = (
+	context => {
+		''  => 'I O U',
+		i   => 'i - -',
+		o   => 'I o -',
+		u   => 'I O u',
+		io  => 'i o -',
+		iu  => 'i - u',
+		ou  => 'I o u',
+		iou => 'i o u'
+	},
+	user => {
+		'' => 'I O U',
+		i  => 'x',
+		u  => 'I O u',
+		iu => 'i - u'
+	},
+	organization => {
+		'' => 'I O -',
+		i  => 'x',
+		o  => 'I o -',
+		io => 'i o -'
+	});
+my %current = (I => 'default', O => '', U => '');
+
+# The chain of scopes that a call of a kind is about, which names some ids by the
+# letters above; undef if that is an error.  Only a walk goes through the
+# organization of a user.
+sub resolve
+{
+	my ($kind, $named, $walk) = @_;
+	my $given = join '', grep { defined $named->{$_} } qw(i o u);
+	my $row   = $contexts{$kind}{$given};
+	return undef if $row eq 'x';
+	my ($i, $o, $u) = map {
+			$_ eq '-'                       ? undef
+		  : /[iou]/                         ? $named->{$_}
+		  : $_ ne 'I' && $current{$_} eq '' ? undef
+		  : $current{$_}
+	} split / /, $row;
+	return undef if grep { defined $_ && bad_id($_) } $i, $o, $u;
+	return undef if $kind eq 'user' && !defined $u || $kind eq 'organization' && !defined $o;
+	$o = undef   if $kind eq 'user' && !$walk;
+	return [
+		defined $u ? lower('user', $i, $u) : (), defined $o ? lower('organization', $i, $o) : (),
+		instance($i),                            'system'
+	];
 }
 
 # Random things.
@@ -336,7 +561,32 @@ sub quote
 	my ($text) = @_;
 	return defined $text ? q{E'} . ($text =~ s/(['\\])/\\$1/gr) . q{'} : 'NULL';
 }
-my @own_features = qw(f_bool f_text f_int f_num f_list f_more);
+
+sub random_lower_id
+{
+	my ($level) = @_;
+	my @names = names_of($level);
+	return scope_id(pick(@names)) if @names && rand() < 0.6;
+	return pick('default', 'a', 'a', 'b', 'A', q{it's "c" \\}, 'SYSTEM', 'x' x 200)
+	  if rand() < 0.95;
+	return pick('', 'x' x 201);
+}
+
+# The levels of a definition as an argument, and as a list: undef if they are left
+# out, a bad list if they are.
+sub random_levels
+{
+	my $levels = pick(
+		'{system,instance}', '{system,instance,organization,user}',
+		'{user}',            '{organization,user}',
+		'{instance,user}',   '{system,instance,organization,user}',
+		'{user,system}',     '{user,user,instance}');
+	$levels = pick('{}', '{NULL}', '{user,NULL}') if rand() < 0.05;
+	my %in = map { $_ => 1 } $levels =~ /(\w+)/g;
+	return ($levels,
+		$in{NULL} || !%in ? [] : [ grep { $in{$_} } qw(system instance organization user) ]);
+}
+my @own_features = qw(f_bool f_text f_int f_num f_list f_more f_all f_low);
 my %pools        = (
 	boolean => [qw(true false)],
 	string  => [ '"x"', '"y"',   '"z"' ],
@@ -344,7 +594,12 @@ my %pools        = (
 	number  => [ '1.5', 2,       '-0.25' ],
 	array   => [ '[]',  '["x"]', '["x", "y"]', '[1, 2]', '["x", "x"]' ],
 	object  => [ '{}',  '{"a": 1}' ]);
-my %natural_type = (f_text => 'string', f_int => 'integer', f_num => 'number', f_list => 'array');
+my %natural_type = (
+	f_text => 'string',
+	f_low  => 'string',
+	f_int  => 'integer',
+	f_num  => 'number',
+	f_list => 'array');
 
 sub random_value
 {
@@ -363,10 +618,15 @@ my $changed;    # the feature whose definition the last statement has changed
 
 sub random_features
 {
+	my ($level) = @_;
 	my %fields;
+	my @fitting = grep {
+		grep { $_ eq $level }
+		  @{ definition($_)->{levels} }
+	} keys_of_all();
 	for (1 .. 1 + rand 3)
 	{
-		my $key = rand() < 0.02 ? pick(@own_features) : pick(keys_of_all());
+		my $key = @fitting && rand() < 0.95 ? pick(@fitting) : pick(keys_of_all(), @own_features);
 		$key = $changed if defined $changed && rand() < 0.5;
 		my $name = rand() < 0.5 || !definition($key) ? $key : definition($key)->{json_name};
 		$fields{$name} = rand() < 0.3 ? 'null' : random_value($key);
@@ -376,11 +636,29 @@ sub random_features
 	return \%fields;
 }
 
+# A feature, a percentage and a value.
+sub random_rollout
+{
+	my ($level) = @_;
+	my @fitting = grep {
+		grep { $_ eq $level }
+		  @{ definition($_)->{levels} }
+	} keys_of_all();
+	my $key = @fitting && rand() < 0.9 ? pick(@fitting) : rand() < 0.1 ? undef : random_key();
+	my $percentage =
+	  rand() < 0.05
+	  ? pick(undef, '-1', '100.01', '33.333', 'NaN', 'Infinity', '1e300')
+	  : pick(0, 100, 1, 25, 50, 50, '50.00', 99.99, 33.33, int(rand 10_001) / 100);
+	my $value = rand() < 0.03 ? pick(undef, 'null') : random_value($key // '');
+	return ($key, $percentage, $value);
+}
+
 sub random_request
 {
+	my ($level) = @_;
 	return pick(undef, 'null', '[]', '"x"', '1', 'true', {}, '[{"userSchema": true}]')
 	  if rand() < 0.08;
-	return random_features();
+	return random_features($level);
 }
 
 sub request_text
@@ -400,8 +678,30 @@ sub canonical
 }
 sub json_string { my ($text) = @_; return JSON::PP->new->allow_nonref->encode($text) }
 
-my $current = 'default';    # the setting instance_id
-my @stack;                  # snapshots of [state, current]: the transaction, then savepoints
+# What the settings are after the transaction, and snapshots of [state, settings]:
+# of the transaction, then of savepoints.
+my %session = (%current, %said);
+my @stack;
+
+sub snapshot { return dclone([ $state, { %current, %said }, \%session ]) }
+
+sub use_settings
+{
+	my (%values) = @_;
+	@current{qw(I O U)}     = @values{qw(I O U)};
+	@said{qw(actor reason)} = @values{qw(actor reason)};
+	return;
+}
+
+sub go_back
+{
+	my ($snapshot) = @_;
+	my ($then, $values, $later) = @{ dclone($snapshot) };
+	$state   = $then;
+	%session = %$later;
+	use_settings(%$values);
+	return;
+}
 
 # An id, or none, and the instance that a call with it is about: undef if that is
 # a bad one.
@@ -409,7 +709,96 @@ sub random_instance
 {
 	my $id = rand() < 0.4 ? undef : random_id();
 	return ($id,
-		sub { my $used = $id // $current; return bad_id($used) ? undef : instance($used) });
+		sub { my $used = $id // $current{I}; return bad_id($used) ? undef : instance($used) });
+}
+
+# An id and an instance, or none, and the chain that a call of that level with them
+# is about: undef if that is a bad one.
+sub random_scope
+{
+	my ($level)  = @_;
+	my %letters  = (organization => 'o', user => 'u');
+	my $id       = rand() < 0.25 ? undef : random_lower_id($level);
+	my $instance = rand() < 0.5  ? undef : random_id();
+	my %named    = ($letters{$level} => $id, i => $instance);
+	return (quote($id) . ', ' . quote($instance),
+		sub { my ($walk) = @_; return resolve($level, \%named, $walk) });
+}
+
+# Instance, organization and user, or none, and their chain.
+sub random_context { return context_of(random_ids()) }
+
+sub random_ids
+{
+	return (
+		i => rand() < 0.5 ? undef : random_id(),
+		o => rand() < 0.5 ? undef : random_lower_id('organization'),
+		u => rand() < 0.5 ? undef : random_lower_id('user'));
+}
+
+sub context_of
+{
+	my (%named) = @_;
+	return (
+		join(', ', map { quote($_) } @named{qw(i o u)}),
+		sub { return resolve('context', \%named) });
+}
+
+# The field of a document with the roll-outs of scopes, [percentage, value] by key.
+sub rollout_fields
+{
+	my (%rollouts) = @_;
+	my $object = sub {
+		my ($scope) = @_;
+		return '{' . join(
+			', ',
+			map {
+				sprintf '%s: {"percentage": %s, "value": %s}', json_string($_),
+				  $scope->{$_}[0] // 'null', $scope->{$_}[1]
+			} sort keys %$scope) . '}';
+	};
+	my @instances = grep { $_ ne 'system' } keys %rollouts;
+	return unless %rollouts;
+	return '"rollouts": {'
+	  . join(
+		', ',
+		$rollouts{system} ? '"system": ' . $object->($rollouts{system}) : (),
+		@instances
+		? '"instances": {'
+		  . join(
+			', ', map { json_string(scope_id($_)) . ': ' . $object->($rollouts{$_}) } @instances)
+		  . '}'
+		: ()) . '}';
+}
+
+# The fields of a document with the requests of some scopes; the instances are
+# there, even if there are none, if that is asked for.
+sub document_fields
+{
+	my (%requests) = @_;
+	my $instances  = delete $requests{instances};
+	my %scopes     = (instances => {});
+	my @fields;
+	for my $name (sort keys %requests)
+	{
+		my $level = level_of($name);
+		my $field = json_string(scope_id($name)) . ': ' . request_text($requests{$name});
+		if ($level eq 'system') { push @fields, '"system": ' . request_text($requests{$name}) }
+		elsif ($level eq 'instance') { push @{ $scopes{instances}{''} }, $field }
+		else { push @{ $scopes{"${level}s"}{ scope_id(owned_name($name)) } }, $field }
+	}
+	push @fields, '"instances": {' . join(', ', @{ $scopes{instances}{''} // [] }) . '}'
+	  if $instances || %{ $scopes{instances} };
+	for my $field (grep { $scopes{$_} } qw(organizations users))
+	{
+		my $below = $scopes{$field};
+		push @fields,
+		  "\"$field\": {"
+		  . join(', ',
+			map { json_string($_) . ': {' . join(', ', @{ $below->{$_} }) . '}' } sort keys %$below)
+		  . '}';
+	}
+	return @fields;
 }
 
 # One operation: its SQL, a function that gives what it should answer, and one
@@ -418,7 +807,7 @@ my %operations = (
 	set => sub {
 		my ($role) = @_;
 		my ($id, $name) = random_instance();
-		my $request  = random_request();
+		my $request  = random_request('instance');
 		my $expected = rand() < 0.15 ? random_sequence(12) : undef;
 		return (
 			sprintf(
@@ -430,7 +819,7 @@ my %operations = (
 	},
 	set_system => sub {
 		my ($role)   = @_;
-		my $request  = random_request();
+		my $request  = random_request('system');
 		my $expected = rand() < 0.15 ? random_sequence(12) : undef;
 		return (
 			sprintf(
@@ -438,6 +827,29 @@ my %operations = (
 				quote(request_text($request)),
 				$expected // 'NULL'),
 			sub { set($role, 'system', $request, $expected) });
+	},
+	roll_out => sub {
+		my ($role) = @_;
+		my ($id, $name) = random_instance();
+		my ($key, $percentage, $value) = random_rollout('instance');
+		return (
+			sprintf(
+				'SELECT (roll_out_instance_feature(%s, %s, %s, %s)).sequence',
+				quote($key), quote($percentage), quote($value), quote($id)),
+			sub {
+				defined $name->()
+				  ? roll_out($role, $name->(), $key, $percentage, $value)
+				  : 'ERROR:  22023';
+			});
+	},
+	roll_out_system => sub {
+		my ($role) = @_;
+		my ($key, $percentage, $value) = random_rollout('system');
+		return (
+			sprintf(
+				'SELECT (roll_out_system_feature(%s, %s, %s)).sequence',
+				quote($key), quote($percentage), quote($value)),
+			sub { roll_out($role, 'system', $key, $percentage, $value) });
 	},
 	reset => sub {
 		my ($role) = @_;
@@ -458,19 +870,29 @@ my %operations = (
 			sub { reset_features($role, 'system', $expected) });
 	},
 	create => sub {
-		my ($role) = @_;
-		my $id     = rand() < 0.05 ? undef : random_id();
-		my $owner  = rand() < 0.3  ? undef : pick(@roles);
+		my ($role)  = @_;
+		my $id      = rand() < 0.05 ? undef : random_id();
+		my $owner   = rand() < 0.3  ? undef : pick(@roles);
+		my $request = rand() < 0.6  ? undef : random_request('instance');
 		return (
 			sprintf(
-				'SELECT (create_instance(%s, %s)).sequence',
-				quote($id), $owner ? "'$owner'" : 'NULL'),
+				'SELECT (create_instance(%s, %s, %s)).sequence',
+				quote($id),
+				$owner ? "'$owner'" : 'NULL',
+				quote(defined $request ? request_text($request) : undef)),
 			sub {
 				return 'ERROR:  22023' if !defined $id || bad_id($id);
+				my $wanted = defined $request ? parse_features($request, 'instance') : {};
+				return 'ERROR:  22023' unless $wanted;
 				return 'ERROR:  42501' unless is_system_owner($role);
-				return 'ERROR:  42710' if $state->{scopes}{ instance($id) };
-				$state->{scopes}{ instance($id) } = new_scope($owner // $role);
-				return 0;
+				my $name = instance($id);
+				return 'ERROR:  42710' if $state->{scopes}{$name};
+				my $scope   = new_scope($owner // $role);
+				my @changes = find_changes($scope, $wanted);
+				return 'ERROR:  22023' if @changes && !is_recordable();
+				$state->{scopes}{$name} = $scope;
+				make_changes($role, $name, @changes);
+				return $scope->{sequence};
 			});
 	},
 	drop => sub {
@@ -482,7 +904,8 @@ my %operations = (
 				return 'ERROR:  22023' if !defined $id || bad_id($id);
 				return 'ERROR:  P0002' unless $state->{scopes}{ instance($id) };
 				return 'ERROR:  42501' unless is_system_owner($role);
-				delete $state->{scopes}{ instance($id) };
+				delete $state->{scopes}{$_}
+				  for grep { owned_name($_) eq instance($id) } keys %{ $state->{scopes} };
 				return '';
 			});
 	},
@@ -496,7 +919,7 @@ my %operations = (
 			sub {
 				return 'ERROR:  22023' if !defined $name->() || !defined $owner;
 				my $scope = $state->{scopes}{ $name->() } or return 'ERROR:  P0002';
-				return 'ERROR:  42501' unless may_change($role, $scope);
+				return 'ERROR:  42501' unless may_change($role, $name->());
 				return 'ERROR:  42501' unless is_system_owner($role) || may_become($role, $owner);
 				$scope->{owner} = $owner;
 				return '';
@@ -528,21 +951,33 @@ my %operations = (
 		  ? pick('["x", "y"]', '[1, 2, 1.5]', '["x", "x"]', '[]', '"x"', '[1, 2]')
 		  : undef;
 		my $json_name =
-		  rand() < 0.2 ? pick('userSchema', 'own', 'details', 'f_int', '', 'x' x 201) : undef;
+		  rand() < 0.2
+		  ? pick('userSchema', 'own', 'details', 'organizationId', 'userId', 'f_int', '', 'x' x 201)
+		  : undef;
 		my $description = pick(undef, 'words');
+		my ($levels, $list) =
+			rand() < 0.02 ? ('NULL', [])
+		  : rand() < 0.2  ? (undef,  [qw(system instance)])
+		  :                 random_levels();
 		return (
 			sprintf(
-				'SELECT define_feature(%s, %s, %s, %s, %s, %s)',
-				quote($key),       quote($default), quote($description),
-				quote($json_name), quote($type),    quote($allowed)),
+				'SELECT define_feature(%s, %s, %s, %s, %s, %s%s)',
+				quote($key),
+				quote($default),
+				quote($description),
+				quote($json_name),
+				quote($type),
+				quote($allowed),
+				!defined $levels ? '' : $levels eq 'NULL' ? ', NULL' : ", '$levels'"),
 			sub {
+				return 'ERROR:  22023' unless @$list;
 				return 'ERROR:  22023'
 				  if !defined $key || !defined $default || $key !~ /^[a-z][a-z0-9_]{0,62}$/;
 				my $name = $json_name // $key =~ s/_+(.?)/uc $1/gre;
 				return 'ERROR:  22023'
 				  if length($name) == 0
 				  || length($name) > 200
-				  || $name eq 'details'
+				  || $name =~ /^(?:details|organizationId|userId)$/
 				  || $default eq 'null';
 				my $own_type = $type // type_of($default);
 				return 'ERROR:  22023'
@@ -558,6 +993,7 @@ my %operations = (
 					allowed     => $allowed,
 					stage       => 'experimental',
 					description => $description // '',
+					levels      => $list,
 					builtin     => 0
 				};
 				return '';
@@ -572,13 +1008,16 @@ my %operations = (
 		  ? pick('["x", "y"]', '["x", "y", "z"]', '[1, 2, 3]', 'null', 'null', '[1, 2, 1.5]', '[]')
 		  : undef;
 		my $description = pick(undef, 'other words');
+		my ($levels, $list) = rand() < 0.5 ? (undef, undef) : random_levels();
 		return (
 			sprintf(
-				'SELECT alter_feature(%s, %s, %s, %s)',
-				quote($key), quote($default), quote($description), quote($allowed)),
+				'SELECT alter_feature(%s, %s, %s, %s, %s)',
+				quote($key),     quote($default), quote($description),
+				quote($allowed), quote($levels)),
 			sub {
+				return 'ERROR:  22023' if $list && !@$list;
 				return 'ERROR:  22023'
-				  unless defined $default || defined $allowed || defined $description;
+				  unless defined $default || defined $allowed || defined $description || $list;
 				my $error = definition_error($role, $key);
 				return $error if $error;
 				my $new = dclone(definition($key));
@@ -596,6 +1035,14 @@ my %operations = (
 					$_->{settings}{$key}
 					  && !is_valid($_->{settings}{$key}[0], $new->{type}, $new->{allowed})
 				  } values %{ $state->{scopes} };
+				if ($list)
+				{
+					my %in = map { $_ => 1 } @$list;
+					return 'ERROR:  55000'
+					  if grep { !$in{ level_of($_) } && $state->{scopes}{$_}{settings}{$key} }
+					  keys %{ $state->{scopes} };
+					$new->{levels} = $list;
+				}
 				$state->{definitions}{$key} = $new;
 				return '';
 			});
@@ -625,9 +1072,11 @@ my %operations = (
 				return 'ERROR:  22023' if $cascade eq 'NULL';
 				my $error = definition_error($role, $key);
 				return $error if $error;
-				my @setters = grep { $_->{settings}{$key} } values %{ $state->{scopes} };
+				my @setters =
+				  grep { $state->{scopes}{$_}{settings}{$key} } keys %{ $state->{scopes} };
 				return 'ERROR:  55000' if @setters && $cascade eq 'false';
-				make_changes($role, $_, find_changes($_, { $key => undef })) for @setters;
+				return 'ERROR:  22023' if @setters && !is_recordable();
+				make_changes($role, $_, find_changes(scope_of($_), { $key => undef })) for @setters;
 				delete $state->{definitions}{$key};
 				return '';
 			});
@@ -636,81 +1085,158 @@ my %operations = (
 		my ($role) = @_;
 		my $dry_run = rand() < 0.04 ? 'NULL' : pick('true', 'false', 'false');
 		my %document;
-		$document{system} = rand() < 0.05 ? random_request() // 'null' : random_features()
-		  if rand() < 0.4;
+		my $part = sub {
+			my ($level) = @_;
+			return
+				rand() < 0.05 ? random_request($level) // 'null'
+			  : rand() < 0.2  ? {}
+			  :                 random_features($level);
+		};
+		$document{system} = $part->('system') if rand() < 0.4;
 		for (1 .. rand 3)
 		{
 			my $id = random_id();
 			next if $id eq '' && rand() < 0.7 || length $id > 200 && rand() < 0.7;
-			$document{instances}{$id} = rand() < 0.05 ? random_request()
-			  // 'null' : rand() < 0.2 ? {} : random_features();
+			$document{ instance($id) } = $part->('instance');
 		}
-		my $extra     = rand() < 0.03 ? pick('"features_of_mine": {}', '"instances": 1') : undef;
-		my $instances = $document{instances};
-		my $text      = '{'
-		  . join(
-			', ',
-			$document{system} ? '"system": ' . request_text($document{system}) : (),
-			$instances        ? '"instances": {'
-			  . join(', ',
-				map { json_string($_) . ': ' . request_text($instances->{$_}) }
-				sort keys %$instances)
-			  . '}' : (),
-			$extra // ()) . '}';
+		for (1 .. rand 4)
+		{
+			my $level = pick(qw(organization user));
+			my ($instance, $id) = (random_id(), random_lower_id($level));
+			next if bad_id($instance) && rand() < 0.7;
+			$document{ lower($level, $instance, $id) } = $part->($level);
+		}
+		my %rollouts;
+		for my $name (grep { $_ eq 'system' || rand() < 0.5 } 'system', instance(random_id()))
+		{
+			next if rand() < 0.6 || bad_id(scope_id($name));
+			$rollouts{$name} = {};
+			for (1 .. rand 3)
+			{
+				my ($key, $percentage, $value) = random_rollout(level_of($name));
+				next if !defined $key || ($percentage // 'Infinity') =~ /^[NI]/;
+				$rollouts{$name}{$key} = [ $percentage, $value // 'null' ];
+			}
+		}
+		my $extra =
+		  rand() < 0.03
+		  ? pick('"features_of_mine": {}', '"users": 1', '"users": {"a": null}')
+		  : undef;
+		my $text = '{'
+		  . join(', ', document_fields(%document), rollout_fields(%rollouts), $extra // ()) . '}';
 		if (rand() < 0.03) { $text = pick(undef, '[]', 'null'); $extra = 'bad' }
 		return (
 			sprintf('SELECT * FROM apply_features(%s, %s)', quote($text), $dry_run),
 			sub {
 				my $before = dclone($state);
-				my $result = apply($role, \%document, $extra, $dry_run);
+				my $result = apply($role, \%document, \%rollouts, $extra, $dry_run);
 				$state = $before if $result =~ /^ERROR/;
 				return $result;
 			});
 	},
 	export => sub {
 		my ($role) = @_;
+		my $users = pick('', '', 'false', 'true', 'true', rand() < 0.2 ? 'NULL' : 'true');
 		return (
-			'SELECT export_features()',
+			"SELECT export_features($users) - 'features'",
 			sub {
-				my $object = sub {
-					my ($scope) = @_;
-					my $settings = $scope->{settings};
-					return '{'
-					  . join(', ',
-						map  { '"' . definition($_)->{json_name} . '": ' . $settings->{$_}[0] }
-						grep { definition($_)->{stage} ne 'removed' } sort keys %$settings)
-					  . '}';
-				};
-				my @instances = grep { may_change($role, $state->{scopes}{$_}) } instance_names();
+				return 'ERROR:  22023' if $users eq 'NULL';
+				my (%document, %rollouts);
+				for my $name (grep { may_change($role, $_) } keys %{ $state->{scopes} })
+				{
+					next if level_of($name) eq 'user' && $users ne 'true';
+					my $settings = scope_of($name)->{settings};
+					my @keys     = grep { definition($_)->{stage} ne 'removed' } keys %$settings;
+					my %features = map  { definition($_)->{json_name} => $settings->{$_}[0] }
+					  grep { !defined $settings->{$_}[2] } @keys;
+					$rollouts{$name}{$_} = [ percentage_of($settings->{$_}[2]), $settings->{$_}[0] ]
+					  for grep { defined $settings->{$_}[2] } @keys;
+					$document{$name} = \%features if %features || $name !~ /\n/;
+				}
 				return '{'
-				  . (
-					is_system_owner($role)
-					? '"system": ' . $object->($state->{scopes}{system}) . ', '
-					: '')
-				  . '"instances": {'
-				  . join(', ',
-					map { json_string(scope_id($_)) . ': ' . $object->($state->{scopes}{$_}) }
-					  @instances)
-				  . '}}';
+				  . join(', ', document_fields(instances => 1, %document),
+					rollout_fields(%rollouts))
+				  . '}';
 			},
 			\&canonical);
 	},
 	enabled => sub {
-		my ($id, $name) = random_instance();
+		my ($context, $chain) = random_context();
 		my $key      = random_key();
 		my $function = pick('feature_enabled', 'feature_value');
-		return (sprintf('SELECT %s(%s, %s)', $function, quote($key), quote($id)),
-			sub { read_value($name->(), $key, $function) });
+		my $fallback =
+		  rand() < 0.7 ? undef : $function eq 'feature_enabled' ? pick('t', 'f') : '"fallback"';
+		return (
+			sprintf('SELECT %s(%s, %s, %s)', $function, quote($key), $context, quote($fallback)),
+			sub { read_value($chain->(), $key, $function, $fallback) });
+	},
+	hot => sub {
+
+		# Contexts that differ from each other in little.
+		my @booleans =
+		  grep {
+			definition($_)->{type} eq 'boolean'
+			  && (@{ definition($_)->{levels} } > 2 || rand() < 0.3)
+		  } keys_of_all();
+		my $key = @booleans && rand() < 0.8 ? pick(@booleans) : random_key();
+		my %ids = random_ids();
+		my @rows;
+		for (1 .. 2 + rand 6)
+		{
+			my %other = random_ids();
+			my $which = pick(qw(i o u u u));
+			$ids{$which} = $other{$which};
+			$key = random_key() if rand() < 0.05;
+			push @rows, [ $key, context_of(%ids) ];
+		}
+		my $function = pick('hot', 'feature_enabled');
+		return (
+			sprintf(
+				'SELECT %s(key, i, o, u) FROM (VALUES %s) v (key, i, o, u)',
+				$function,                                                     join ', ',
+				map { '(' . join(', ', quote($_->[0]), $_->[1]) . ')' } @rows, @rows),
+			sub {
+				my @answers =
+				  map {
+					my ($key, undef, $chain) = @$_;
+					read_value($chain->(), $key, 'feature_enabled')
+				  } @rows;
+				my ($error) = grep { /^ERROR/ } @answers;
+				return $error // join "\n", @answers, @answers;
+			});
+	},
+	effective_features => sub {
+		my ($context, $chain) = random_context();
+		return ("SELECT feature, value, source, sequence FROM get_effective_features($context)",
+			sub { $chain->() ? states($chain->(), 1) : 'ERROR:  22023' });
+	},
+	agreement => sub {
+		my ($context, $chain) = random_context();
+		return (
+			qq{SELECT d.key, e.value, feature_value(d.key, $context)
+				FROM instance_features.definition d
+				FULL JOIN get_effective_features($context) e ON e.feature = d.key
+				WHERE d.stage <> 'removed'
+				AND e.value IS DISTINCT FROM feature_value(d.key, $context)},
+			sub {
+				$chain->()
+				  ? (grep { !scope_of($_) } @{ $chain->() })
+					  ? 'ERROR:  P0002'
+					  : ''
+				  : 'ERROR:  22023';
+			});
 	},
 	typed => sub {
-		my ($id, $name) = random_instance();
+		my ($context, $chain) = random_context();
 		my %types =
 		  (feature_text => 'string', feature_integer => 'integer', feature_number => 'number');
 		my $function = pick(sort keys %types);
 		my @fitting  = grep { definition($_)->{type} eq $types{$function} } keys_of_all();
 		my $key      = @fitting && rand() < 0.7 ? pick(@fitting) : random_own_key();
-		return (sprintf('SELECT %s(%s, %s)', $function, quote($key), quote($id)),
-			sub { read_value($name->(), $key, $function) });
+		my $fallback = rand() < 0.7 ? undef : $function eq 'feature_text' ? 'x' : 7;
+		return (
+			sprintf('SELECT %s(%s, %s, %s)', $function, quote($key), $context, quote($fallback)),
+			sub { read_value($chain->(), $key, $function, $fallback) });
 	},
 	get => sub {
 		my ($id, $name) = random_instance();
@@ -749,16 +1275,16 @@ my %operations = (
 		my ($id, $name) = random_instance();
 		return (
 			sprintf(
-				'SELECT sequence, event_type, feature, old_value, value, editor
-					FROM instance_feature_history(%s)',
+				'SELECT sequence, event_type, feature, old_value, value, editor, actor, reason,
+					percentage FROM instance_feature_history(%s)',
 				quote($id)),
 			sub { defined $name->() ? history($role, $name->()) : 'ERROR:  22023' });
 	},
 	system_history => sub {
 		my ($role) = @_;
 		return (
-			'SELECT sequence, event_type, feature, old_value, value, editor
-				FROM system_feature_history()',
+			'SELECT sequence, event_type, feature, old_value, value, editor, actor, reason,
+				percentage FROM system_feature_history()',
 			sub { history($role, 'system') });
 	},
 	at => sub {
@@ -802,14 +1328,15 @@ my %operations = (
 	},
 	definitions => sub {
 		return (
-			q{SELECT key, json_name, value_type, default_value, allowed_values, stage,
+			q{SELECT key, json_name, value_type, default_value, allowed_values, stage, levels,
 				CASE WHEN NOT builtin THEN description END, builtin
 				FROM instance_features.definition ORDER BY key COLLATE "C"},
 			sub {
 				return join "\n", map {
 					my $d = definition($_);
 					join '|', $_, @$d{qw(json_name type default)}, $d->{allowed} // '',
-					  $d->{stage}, $d->{description}, $d->{builtin}
+					  $d->{stage}, '{' . join(',', @{ $d->{levels} }) . '}', $d->{description},
+					  $d->{builtin}
 					  ? 't'
 					  : 'f'
 				} keys_of_all();
@@ -825,7 +1352,7 @@ my %operations = (
 					my $scope = $state->{scopes}{$_};
 					join '|', scope_id($_), $scope->{owner}, $scope->{sequence},
 					  scalar keys %{ $scope->{settings} }
-				} grep { may_change($role, $state->{scopes}{$_}) } instance_names();
+				} grep { may_change($role, $_) } instance_names();
 			});
 	},
 	effective => sub {
@@ -837,15 +1364,89 @@ my %operations = (
 			sub {
 				return join "\n", map {
 					my $name = $_;
-					map { join '|', scope_id($name), @$_ } list_states($name, 1)
-				} grep { may_change($role, $state->{scopes}{$_}) } instance_names();
+					map { join '|', scope_id($name), @$_[ 0 .. 3 ] }
+					  list_states(chain_of($name), 1)
+				} grep { may_change($role, $_) } instance_names();
+			});
+	},
+	own_settings => sub {
+		my ($role) = @_;
+		return (
+			q{SELECT level, instance_id, scope_id, feature, value, percentage, sequence, editor
+				FROM instance_features.own_setting ORDER BY level, instance_id COLLATE "C",
+				scope_id COLLATE "C", feature COLLATE "C"},
+			sub {
+				return join "\n", map {
+					my $name     = $_;
+					my $scope    = $state->{scopes}{$name};
+					my $settings = $scope->{settings};
+					map {
+						my ($value, $sequence, $share) = @{ $settings->{$_} };
+						my ($event) = grep { $_->{sequence} == $sequence } @{ $scope->{events} };
+						join '|', level_of($name),
+						  $name eq 'system' ? '' : scope_id(owned_name($name)), scope_id($name), $_,
+						  $value, percentage_of($share), $sequence, $event->{editor}
+					  } sort
+					  keys %$settings
+				} grep { may_change($role, $_) } map { names_of($_) } @levels;
+			});
+	},
+	organizations => sub {
+		my ($role) = @_;
+		return (
+			q{SELECT instance_id, organization_id, sequence, settings
+				FROM instance_features.organization
+				ORDER BY instance_id COLLATE "C", organization_id COLLATE "C"},
+			sub {
+				return join "\n", map {
+					join '|', scope_id(owned_name($_)), scope_id($_), scope_of($_)->{sequence},
+					  scalar keys %{ scope_of($_)->{settings} }
+				} grep { may_change($role, $_) } names_of('organization');
+			});
+	},
+	usage => sub {
+		my ($role) = @_;
+		return (
+			q{SELECT feature, stage, value, instances, organizations, users, percentage, reached
+				FROM instance_features.feature_usage
+				ORDER BY feature COLLATE "C", value::text COLLATE "C"},
+			sub {
+				return join "\n", map {
+					my $key = $_;
+					my %count;
+					for my $name (
+						grep { $_ ne 'system' && may_change($role, $_) }
+						keys %{ $state->{scopes} })
+					{
+						my $setting = scope_of($name)->{settings}{$key} or next;
+						$count{ $setting->[0] }{ level_of($name) }++;
+					}
+					my $system  = $state->{scopes}{system}{settings}{$key};
+					my $reached = grep {
+						my $own = scope_of($_)->{settings}{$key};
+						$system
+						  && !($own && !defined $own->[2])
+						  && holds($system, 'system', [$_], $key)
+					} grep { may_change($role, $_) } instance_names();
+					$system = undef unless $system && defined $system->[2];
+					$count{ $system->[0] } //= {} if $system;
+					$count{''} = {} unless %count;
+					map {
+						my $value = $_;
+						join '|', $key, definition($key)->{stage}, $value,
+						  (map { $count{$value}{$_} // 0 } qw(instance organization user)),
+						  $system && $system->[0] eq $value
+						  ? (percentage_of($system->[2]), $reached)
+						  : ('', '')
+					} sort keys %count
+				} keys_of_all();
 			});
 	},
 	service => sub {
 		my ($role)      = @_;
 		my $method      = pick('PUT', 'GET', 'DELETE', 'PUT', 'GET', 'POST');
 		my $level       = pick('instance', 'system');
-		my $request     = random_request();
+		my $request     = random_request($level);
 		my $inheritance = $method eq 'GET' && rand() < 0.5;
 		my $path =
 		  pick('/v2beta', '/v2') . "/features/$level" . ($inheritance ? '?inheritance=true' : '');
@@ -865,13 +1466,156 @@ my %operations = (
 			sub { 't|t|2.0' });
 	},
 	check => sub {
-		return ("RESET ROLE; SELECT count(*) FROM check_instance_features()", sub { 0 });
+		return (
+			q{RESET ROLE; SELECT count(*) FROM check_instance_features();
+			SELECT s.level, s.instance_id, s.id, s.sequence, (SELECT count(*)
+				FROM instance_features.event e WHERE (e.level, e.instance_id, e.scope_id)
+				= (s.level, s.instance_id, s.id))
+			FROM instance_features.scope s WHERE s.level IN ('organization', 'user')
+			ORDER BY 1, 2, 3},
+			sub {
+				return join "\n", 0, map {
+					join '|', level_of($_), scope_id(owned_name($_)), scope_id($_),
+					  scope_of($_)->{sequence},
+					  scalar @{ scope_of($_)->{events} }
+				} map { names_of($_) } qw(organization user);
+			});
 	},
 	choose => sub {
-		my $id = rand() < 0.7 ? pick('default', 'a') : random_id();
-		return ('SET instance_features.instance_id = ' . quote($id),
-			sub { $current = $id; return '' });
+		my ($setting, $key, $value) =
+		  rand() < 0.4
+		  ? ('instance_id', 'I', rand() < 0.7 ? pick('default', 'a') : random_id())
+		  : rand() < 0.5
+		  ? ('organization_id', 'O', rand() < 0.3 ? '' : random_lower_id('organization'))
+		  : ('user_id', 'U', rand() < 0.3         ? '' : random_lower_id('user'));
+		return set_command($setting, $key, $value);
+	},
+	say => sub {
+		my ($setting, $value) =
+		  rand() < 0.5
+		  ? (
+			'actor',
+			pick('', 'ann', q{o'"brien\\}, 'ü' x 100, 'x' x 200, rand() < 0.2 ? 'x' x 201 : 'bea'))
+		  : ('reason', pick('', 'because', 'ü' x 500, rand() < 0.2 ? 'y' x 1001 : 'y' x 1000));
+		return set_command($setting, $setting, $value);
+	},
+	set_context => sub {
+		my %named = (
+			I => rand() < 0.03 ? undef : rand() < 0.6 ? pick('default', 'a') : random_id(),
+			O => rand() < 0.4  ? undef : random_lower_id('organization'),
+			U => rand() < 0.4  ? undef : random_lower_id('user'));
+		my $is_local = rand() < 0.03 ? 'NULL' : pick('true', 'false', undef);
+		return (
+			sprintf(
+				'SELECT set_feature_context(%s%s)',
+				join(', ', map { quote($_) } @named{qw(I O U)}),
+				defined $is_local ? ", $is_local" : ''),
+			sub {
+				return 'ERROR:  22023' if !defined $named{I} || ($is_local // '') eq 'NULL';
+				return 'ERROR:  22023' if grep { defined $_ && bad_id($_) } values %named;
+				my $local = ($is_local // 'true') eq 'true';
+				return '' if $local && !@stack;
+				for my $key (keys %named)
+				{
+					$current{$key} = $named{$key} // '';
+					$session{$key} = $current{$key} unless $local;
+				}
+				return '';
+			});
 	},);
+
+# SET or SET LOCAL of a setting, which the model knows by a key.
+sub set_command
+{
+	my ($setting, $key, $value) = @_;
+	my $local = @stack && rand() < 0.3;
+	return (
+		($local ? 'SET LOCAL' : 'SET') . " instance_features.$setting = " . quote($value),
+		sub {
+			$session{$key} = $value unless $local;
+			use_settings(%current, %said, $key => $value);
+			return '';
+		});
+}
+
+# The functions of the levels below the instance.
+for my $level (qw(organization user))
+{
+	%operations = (
+		%operations,
+		"set_$level" => sub {
+			my ($role) = @_;
+			my ($scope, $chain) = random_scope($level);
+			my $request  = random_request($level);
+			my $expected = rand() < 0.15 ? random_sequence(6) : undef;
+			return (
+				sprintf(
+					'SELECT (set_%s_features(%s, %s, %s)).sequence',
+					$level, quote(request_text($request)),
+					$scope, $expected // 'NULL'),
+				sub {
+					$chain->() ? set($role, $chain->()[0], $request, $expected) : 'ERROR:  22023';
+				});
+		},
+		"reset_$level" => sub {
+			my ($role) = @_;
+			my ($scope, $chain) = random_scope($level);
+			my $expected = rand() < 0.3 ? random_sequence(6) : undef;
+			return (
+				sprintf(
+					'SELECT (reset_%s_features(%s, %s)).sequence',
+					$level, $scope, $expected // 'NULL'),
+				sub {
+					$chain->() ? reset_features($role, $chain->()[0], $expected) : 'ERROR:  22023';
+				});
+		},
+		"erase_$level" => sub {
+			my ($role) = @_;
+			my ($scope, $chain) = random_scope($level);
+			return (
+				"SELECT erase_${level}_features($scope)",
+				sub {
+					return 'ERROR:  22023' if $scope =~ /^NULL/ || !$chain->();
+					my $name = $chain->()[0];
+					return 'ERROR:  P0002' unless scope_of($name);
+					return 'ERROR:  42501' unless may_change($role, $name);
+					delete $state->{scopes}{$name};
+					return '';
+				});
+		},
+		"get_$level" => sub {
+			my ($scope, $chain) = random_scope($level);
+			my $inheritance = pick(0, 1);
+			return (
+				sprintf(
+					'SELECT feature, value, source, sequence FROM get_%s_features(%s, %s)',
+					$level, $inheritance ? 'true' : 'false', $scope),
+				sub {
+					$chain->($inheritance)
+					  ? states($chain->($inheritance), $inheritance)
+					  : 'ERROR:  22023';
+				});
+		},
+		"details_$level" => sub {
+			my ($scope, $chain) = random_scope($level);
+			return (
+				"SELECT sequence, resource_owner FROM get_${level}_feature_details($scope)",
+				sub {
+					return 'ERROR:  22023' unless $chain->();
+					my $name = $chain->()[0];
+					return 'ERROR:  P0002' unless scope_of($name);
+					return scope_of($name)->{sequence} . '|' . scope_id($name);
+				});
+		},
+		"history_$level" => sub {
+			my ($role) = @_;
+			my ($scope, $chain) = random_scope($level);
+			return (
+				"SELECT sequence, event_type, feature, old_value, value, editor, actor, reason,
+				percentage FROM ${level}_feature_history($scope)",
+				sub { $chain->() ? history($role, $chain->()[0]) : 'ERROR:  22023' });
+		});
+}
 
 sub random_own_key
 {
@@ -891,16 +1635,16 @@ sub definition_error
 
 sub read_value
 {
-	my ($name, $key, $function) = @_;
+	my ($chain, $key, $function, $fallback) = @_;
 	my %types = (
 		feature_enabled => ['boolean'],
 		feature_text    => ['string'],
 		feature_integer => ['integer'],
 		feature_number  => [ 'number', 'integer' ]);
-	return 'ERROR:  22023' unless defined $name;
-	return 'ERROR:  P0002' unless $state->{scopes}{$name};
-	return 'ERROR:  42704' unless definition($key);
-	my $value = effective($name, $key)->[0];
+	return 'ERROR:  22023' unless $chain && defined $key;
+	return 'ERROR:  P0002' if grep { !scope_of($_) } @$chain;
+	return $fallback // 'ERROR:  42704' unless definition($key);
+	my $value = effective($chain, $key)->[0];
 	return $value if $function eq 'feature_value';
 	return 'ERROR:  22023' unless grep { $_ eq definition($key)->{type} } @{ $types{$function} };
 	return $function eq 'feature_enabled' ? substr($value, 0, 1) : $value =~ s/"//gr;
@@ -909,18 +1653,21 @@ sub read_value
 sub history
 {
 	my ($role, $name) = @_;
-	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return 'ERROR:  42501' unless may_change($role, $scope);
-	my $level = $name eq 'system' ? 'system' : 'instance';
+	my $scope = scope_of($name) or return 'ERROR:  P0002';
+	return 'ERROR:  42501' unless may_change($role, $name);
+	my $level = level_of($name) eq 'organization' ? 'org' : level_of($name);
 	return join "\n", map {
 		my $event = $_;
 		my $type =
-		  !defined $event->{feature}
-		  ? 'reset'
-		  : $event->{feature} . (defined $event->{value} ? '.set' : '.unset');
+		  !defined $event->{feature} ? 'reset'
+		  : $event->{feature}
+		  . (
+			 !defined $event->{value} ? '.unset'
+			: defined $event->{share} ? '.rolled_out'
+			:                           '.set');
 		join '|', $event->{sequence}, "feature.$level.$type",
-		  map { $event->{$_} // '' }
-		  qw(feature old value editor)
+		  (map { $event->{$_} // '' } qw(feature old value editor actor reason)),
+		  percentage_of($event->{share})
 	} @{ $scope->{events} };
 }
 
@@ -928,7 +1675,7 @@ sub features_at
 {
 	my ($role, $name, $sequence) = @_;
 	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return 'ERROR:  42501' unless may_change($role, $scope);
+	return 'ERROR:  42501' unless may_change($role, $name);
 	my ($event) = grep { $_->{sequence} == $sequence } @{ $scope->{events} };
 	return 'ERROR:  22023' unless $event;
 	my @events = grep { $_->{step} <= $event->{step} } @{ $scope->{events} };
@@ -942,7 +1689,7 @@ sub revert
 {
 	my ($role, $name, $sequence) = @_;
 	my $scope = $state->{scopes}{$name} or return 'ERROR:  P0002';
-	return 'ERROR:  42501' unless may_change($role, $scope);
+	return 'ERROR:  42501' unless may_change($role, $name);
 	return 'ERROR:  P0002' if $sequence > $scope->{sequence};
 	my @events = grep { $_->{sequence} <= $sequence } @{ $scope->{events} };
 	return 'ERROR:  P0002' unless $sequence == 0 || is_reconstructible($scope, @events);
@@ -955,9 +1702,10 @@ sub revert
 		next if !$definition || $definition->{stage} eq 'removed';
 		return 'ERROR:  22023'
 		  unless is_valid($settings{$key}[0], $definition->{type}, $definition->{allowed});
-		$wanted{$key} = $settings{$key}[0];
+		$wanted{$key} = [ @{ $settings{$key} }[ 0, 2 ] ];
 	}
-	make_changes($role, $scope, find_changes($scope, unset_all_others($scope, \%wanted)));
+	make_changes($role, $name, find_changes($scope, unset_all_others($scope, \%wanted)))
+	  or return 'ERROR:  22023';
 	return $scope->{sequence};
 }
 
@@ -975,6 +1723,7 @@ sub purge
 		my %kept     = map { $_->[1] => 1 } values %settings;
 		my $last     = $events[-1]{sequence};
 		my @left     = grep { $_->{sequence} == $last || $kept{ $_->{sequence} } } @events;
+		@$_{qw(actor reason)} = ('', '') for @left;
 		next if @left == @events;
 		$deleted += @events - @left;
 		$scope->{events}    = \@left;
@@ -983,39 +1732,63 @@ sub purge
 	return $deleted;
 }
 
+# A document says what the settings of some scopes are.  All of it is checked
+# first, then it is applied, scope by scope.
 sub apply
 {
-	my ($role, $document, $extra, $dry_run) = @_;
+	my ($role, $document, $rollouts, $extra, $dry_run) = @_;
 	return 'ERROR:  22023' if $dry_run eq 'NULL' || $extra;
-	my %requests =
-	  map { (instance($_) => $document->{instances}{$_}) } keys %{ $document->{instances} };
-	$requests{system} = $document->{system} if $document->{system};
-	return 'ERROR:  22023'                  if grep { bad_id($_) } keys %{ $document->{instances} };
-	return 'ERROR:  22023'                  if grep { !parse_features($_) } values %requests;
-	my @rows;
-	for my $name (
-		sort { ($b eq 'system') <=> ($a eq 'system') || scope_id($a) cmp scope_id($b) }
-		keys %requests)
+	my %requests = %$document;
+	$requests{$_} //= {} for keys %$rollouts;
+	return 'ERROR:  22023'
+	  if grep { !ref $requests{$_} || bad_id(scope_id($_)) || bad_id(scope_id(owned_name($_))) }
+	  keys %requests;
+	$requests{ owned_name($_) } //= undef for keys %requests;
+	my %rank  = map { $levels[$_] => $_ } 0 .. $#levels;
+	my @names = sort {
+			 $rank{ level_of($a) } <=> $rank{ level_of($b) }
+		  || scope_id(owned_name($a)) cmp scope_id(owned_name($b))
+		  || scope_id($a) cmp scope_id($b)
+	} keys %requests;
+
+	for my $pass ('check', 'change')
 	{
-		my $scope = $state->{scopes}{$name};
-		my @columns =
-		  $name eq 'system' ? ('system', '', 'SYSTEM') : ('instance', (scope_id($name)) x 2);
-		if (!$scope)
+		my @rows;
+		my %made;
+		for my $name (@names)
 		{
-			return 'ERROR:  P0002' unless is_system_owner($role);
-			$scope = new_scope($role);
-			$state->{scopes}{$name} = $scope if $dry_run eq 'false';
-			push @rows, [ @columns, '', '', '', 0 ];
+			my $wanted = $requests{$name};
+			if ($wanted)
+			{
+				$wanted = parse_features($wanted, level_of($name)) or return 'ERROR:  22023';
+				return 'ERROR:  22023'
+				  unless parse_rollouts($rollouts->{$name} // {}, level_of($name), $wanted);
+			}
+			my @columns = (
+				level_of($name), $name eq 'system' ? '' : scope_id(owned_name($name)),
+				scope_id($name));
+			my $scope = $made{ owned_name($name) } ? new_scope() : scope_of($name);
+			if (!$scope)
+			{
+				return 'ERROR:  P0002' unless $wanted && is_system_owner($role);
+				$scope = new_scope($role);
+				if   ($pass eq 'check') { $made{$name}            = 1 }
+				else                    { $state->{scopes}{$name} = $scope }
+				push @rows, [ @columns, '', '', '', 0 ];
+			}
+			next unless $wanted;
+			my @changes = find_changes($scope, unset_all_others($scope, $wanted));
+			return 'ERROR:  42501'
+			  if @changes && !$made{ owned_name($name) } && !may_change($role, $name);
+			push @rows, map {
+				[ @columns, map { $_ // '' } @$_[ 0 .. 3 ] ]
+			} @changes;
+			next if $pass eq 'check';
+			make_changes($role, $name, @changes) or return 'ERROR:  22023';
 		}
-		elsif (!may_change($role, $scope)) { return 'ERROR:  42501' }
-		my @changes =
-		  find_changes($scope, unset_all_others($scope, parse_features($requests{$name})));
-		push @rows, map {
-			[ @columns, map { $_ // '' } @$_ ]
-		} @changes;
-		make_changes($role, $scope, @changes) if $dry_run eq 'false';
+		return join "\n", map { join '|', @$_ } @rows if $pass eq 'change' || $dry_run eq 'true';
 	}
-	return join "\n", map { join '|', @$_ } @rows;
+	return;
 }
 
 sub service
@@ -1023,13 +1796,13 @@ sub service
 	my ($role, $method, $level, $request, $inheritance) = @_;
 	my %status = ('22023' => 400, '42501' => 403, 'P0002' => 404, '55000' => 400);
 	return '405||' if $method eq 'POST';
-	return '400||' if $level eq 'instance' && bad_id($current);
-	my $name = $level eq 'system' ? 'system' : instance($current);
+	return '400||' if $level eq 'instance' && bad_id($current{I});
+	my $name = $level eq 'system' ? 'system' : instance($current{I});
 	my $body = '{}';
 	my $result;
 	if ($method eq 'GET')
 	{
-		my @states = list_states($name, $inheritance);
+		my @states = list_states(chain_of($name), $inheritance);
 		if (@states && !ref $states[0]) { $result = $states[0] }
 		else
 		{
@@ -1042,12 +1815,17 @@ sub service
 				'{' . join(
 					', ',
 					map {
-						my ($key, $value, $source) = @$_;
+						my ($key, $value, $source, undef, $share) = @$_;
 						my $field = definition($key)->{type} eq 'boolean' ? 'enabled' : 'value';
 						sprintf(
-							'"%s": {"%s": %s, "source": "%s"}',
+							'"%s": {"%s": %s, "source": "%s"%s}',
 							definition($key)->{json_name},
-							$field, $value, $sources{$source})
+							$field,
+							$value,
+							$sources{$source},
+							defined $share && !$inheritance
+							? ', "percentage": ' . percentage_of($share)
+							: '')
 					} @states)
 				  . '}');
 		}
@@ -1063,11 +1841,20 @@ my @names = (
 	('set') x 10,
 	('create') x 2,
 	('enabled') x 6,
+	('hot') x 4,
+	('set_user') x 8,
+	('set_organization') x 6,
+	('effective_features') x 3,
+	('agreement') x 2,
+	('choose') x 3,
+	('set_context') x 2,
 	('typed') x 2,
 	('get') x 3,
 	('set_system') x 2,
+	('roll_out') x 5,
+	('roll_out_system') x 2,
 	('service') x 3,
-	('define') x 2,
+	('define') x 4,
 	('apply') x 2,
 	('at') x 2,
 	('revert') x 2);
@@ -1084,10 +1871,10 @@ while ($step++ < $steps)
 	if (rand() < 0.12)
 	{
 		my $sql;
-		if    (!@stack) { $sql = 'BEGIN'; push @stack, [ dclone($state), $current ] }
+		if    (!@stack) { $sql = 'BEGIN'; push @stack, snapshot() }
 		elsif (rand() < 0.4)
 		{
-			push @stack, [ dclone($state), $current ];
+			push @stack, snapshot();
 			$sql = "SAVEPOINT s$#stack";
 		}
 		elsif (@stack > 1 && rand() < 0.5)
@@ -1097,7 +1884,7 @@ while ($step++ < $steps)
 			{
 				$#stack = $n;
 				$sql    = "ROLLBACK TO s$n";
-				($state, $current) = @{ dclone($stack[$n]) };
+				go_back($stack[$n]);
 			}
 			else
 			{
@@ -1105,8 +1892,8 @@ while ($step++ < $steps)
 				$sql    = "RELEASE s$n";
 			}
 		}
-		elsif (rand() < 0.5) { $sql = 'ROLLBACK'; ($state, $current) = @{ $stack[0] }; @stack = () }
-		else                 { $sql = 'COMMIT'; @stack = () }
+		elsif (rand() < 0.5) { $sql = 'ROLLBACK'; go_back($stack[0]); @stack = () }
+		else                 { $sql = 'COMMIT'; @stack = (); use_settings(%session) }
 		push @log, $sql;
 		my $got = $session->query($sql);
 		$failed = "$sql: $got" if $got ne '';
@@ -1137,7 +1924,7 @@ while ($step++ < $steps)
 		{
 			my $n = $#stack;
 			$session->query($n ? "ROLLBACK TO s$n" : 'ROLLBACK');
-			($state, $current) = @{ dclone($stack[$n]) };
+			go_back($stack[$n]);
 			@stack = () unless $n;
 			push @log, $n ? "ROLLBACK TO s$n" : 'ROLLBACK';
 		}
@@ -1145,12 +1932,22 @@ while ($step++ < $steps)
 	}
 
 	# Another session sees what is committed.
-	if (!@stack && rand() < 0.05 && !$failed)
+	if (!@stack && rand() < 0.15 && !$failed)
 	{
-		my $got =
-		  $other->query('SELECT feature, value, source, sequence FROM get_system_features(true)');
-		$failed = "step $step, another session\ngot:      $got\nexpected: " . states('system', 1)
-		  if $got ne states('system', 1);
+		my %ids = (
+			i => random_id(),
+			o => rand() < 0.5 ? undef : random_lower_id('organization'),
+			u => rand() < 0.5 ? undef : random_lower_id('user'));
+		my $chain = resolve('context', \%ids);
+		if ($chain && $state->{scopes}{ $chain->[-2] })
+		{
+			my $sql = sprintf 'SELECT feature, value, source, sequence
+				FROM get_effective_features(%s)', join ', ', map { quote($_) } @ids{qw(i o u)};
+			my $got      = $other->query($sql);
+			my $expected = states($chain, 1);
+			$failed = "step $step, another session: $sql\ngot:      $got\nexpected: $expected"
+			  if $got ne $expected;
+		}
 	}
 	last if $failed;
 }

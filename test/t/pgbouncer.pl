@@ -21,7 +21,10 @@ $node->safe_psql(
 	CREATE ROLE alice LOGIN;
 	CREATE ROLE bob LOGIN;
 	SELECT create_instance('a', 'alice'), create_instance('b', 'bob');
-	SELECT set_instance_features('{"userSchema": true}', 'a')});
+	SELECT set_instance_features('{"userSchema": true}', 'a');
+	SELECT define_feature('beta', levels => '{organization,user}');
+	SELECT set_user_features('{"beta": true}', 'u', 'a'),
+		set_organization_features('{"beta": true}', 'o', 'a')});
 
 my $dir  = $node->basedir;
 my $user = $node->safe_psql('postgres', 'SELECT current_user');
@@ -97,6 +100,46 @@ is( $clients[0]->query(
 	),
 	"200\n",
 	'the service leaves its status to nobody');
+
+# A context, and who changes what for which reason, last as long as a transaction.
+my $context = q{SELECT current_setting('instance_features.' || name)
+	FROM unnest('{instance_id,organization_id,user_id,actor,reason}'::text[]) name};
+my $nothing = "default\n\n\n\n";
+is($clients[2]->query($context), $nothing, 'a pooled connection begins with no context');
+is( $clients[0]->query(
+		q{BEGIN; SELECT set_feature_context('a', NULL, 'u');
+			SELECT feature_enabled('beta'), (get_user_feature_details()).resource_owner; COMMIT}
+	),
+	"\nt|u",
+	'a client reads as its user');
+is($clients[1]->query("$context; SELECT feature_enabled('beta')"),
+	"$nothing\nf", 'a client leaves its user to nobody');
+is( $clients[0]->query(
+		q{BEGIN; SELECT set_feature_context('a', 'o', 'u'); SET LOCAL instance_features.actor = 'ann';
+			SET LOCAL instance_features.reason = 'because';
+			SELECT (set_user_features('{"beta": false}')).sequence, feature_enabled('beta'); COMMIT;
+			SELECT actor, reason FROM user_feature_history('u', 'a') WHERE sequence = 2}
+	),
+	"\n2|f\nann|because",
+	'a client changes its user, for a reason');
+is($clients[1]->query($context), $nothing, 'a client leaves its name and its reason to nobody');
+is( $clients[1]->query(
+		q{BEGIN; SELECT set_feature_context('a', 'o');
+			SELECT feature_enabled('beta'), current_setting('instance_features.user_id'); COMMIT}
+	),
+	"\nt|",
+	'a client of an organization has no user');
+for my $end (
+	'ROLLBACK',
+	q{SELECT feature_enabled('nothing'); COMMIT},
+	q{SAVEPOINT s; SELECT set_feature_context('b', 'p', 'v'); RELEASE s; COMMIT},
+	q{SAVEPOINT s; SELECT set_feature_context('b', 'p', 'v'); ROLLBACK TO s; COMMIT})
+{
+	$clients[0]->query("BEGIN; SELECT set_feature_context('a', 'o', 'u'); $end");
+	is($clients[1]->query($context), $nothing, "a client leaves no context after $end");
+}
+is($clients[0]->query(q{SELECT set_feature_context('a', 'o', 'u'); } . $context),
+	"\n$nothing", 'a context that a client sets outside of a transaction is gone at once');
 
 # Clients of different roles, at once.
 my @roles = map { Session->new($node, connstr => $connstr, user => $_) } 'alice', 'bob';

@@ -88,6 +88,45 @@ is($_->query(q{SELECT feature_enabled('later', 'a')}),
 is($reader->query('SELECT count(*) FROM check_instance_features()'),
 	'0', 'the tables are consistent after a definition was prepared and committed');
 
+# A prepared first change of a user keeps the instance from being dropped.
+my $of_user = q{SELECT feature_enabled('beta', NULL, NULL, 'u')};
+$reader->query(q{SELECT define_feature('beta', levels => '{user}')});
+for my $end ('ROLLBACK', 'COMMIT')
+{
+	is($reader->query($of_user), 'f', "$end: a user has the default before a prepared change");
+	is( $preparer->query(
+			qq{SET client_min_messages = error; BEGIN;
+				SELECT (set_user_features('{"beta": true}', 'u')).sequence; $of_user;
+				PREPARE TRANSACTION 'user'}
+		),
+		"1\nt",
+		"$end: the first change of a user is prepared");
+	is($_->query($of_user), 'f', "$end: a prepared change of a user is nobody's")
+	  for $preparer, $reader;
+	for my $statement (q{drop_instance('default')}, q{erase_user_features('u')})
+	{
+		like(
+			$reader->query("SET lock_timeout = '10ms'; SELECT $statement; RESET lock_timeout"),
+			qr/^ERROR:  canceling statement due to lock timeout/,
+			"$end: $statement waits for a prepared change");
+	}
+	$reader->query("$end PREPARED 'user'");
+}
+is($_->query($of_user), 't', 'every session sees a change of a user after COMMIT PREPARED')
+  for $preparer, $reader;
+$preparer->query(
+	q{BEGIN; SELECT erase_user_features('u'), feature_enabled('beta', NULL, NULL, 'u');
+		PREPARE TRANSACTION 'erasure'});
+is($_->query($of_user), 't', 'a prepared erasure is seen by nobody') for $preparer, $reader;
+$reader->query(q{COMMIT PREPARED 'erasure'});
+is($_->query($of_user), 'f', 'every session sees an erasure after COMMIT PREPARED')
+  for $preparer, $reader;
+is( $reader->query(
+		q{SELECT count(*) FROM user_feature_history('u');
+			SELECT count(*) FROM check_instance_features()}),
+	"0\n0",
+	'nothing is left of a user after a prepared erasure');
+
 # A prepared transaction keeps its locks: writers of the same instance wait.
 is( prepare($now eq 't' ? 'false' : 'true') =~ s/\|.*//r,
 	$sequence + 2,

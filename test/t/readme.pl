@@ -1,7 +1,7 @@
 # Every SQL example in the documentation does what it shows, links lead
 # somewhere, and the reference has every function, view, setting, error and
-# problem as the extension has them.  The examples of doc/operations.md need
-# several clusters: see operations.pl.
+# problem as the extension has them.  The examples of doc/operations.md and
+# doc/automation.md need several clusters: see operations.pl and automation.pl.
 
 use strict;
 use warnings;
@@ -45,7 +45,7 @@ for ([ 'gate.c', 'c' ], [ 'Makefile', 'make' ])
 
 # Each page has a cluster of its own, and starts from nothing but what it says.
 my $node;
-for my $page (grep { $_ ne 'doc/operations.md' } 'README.md', glob 'doc/*.md')
+for my $page (grep { !/operations|automation/ } 'README.md', glob 'doc/*.md')
 {
 	my $text = slurp($page);
 	next        if $text !~ /^```sql$/m;

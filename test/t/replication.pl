@@ -45,7 +45,8 @@ is($reader->query($enabled),
 	't', 'an open session on a standby does not see a change that was rolled back');
 
 # By every other means, too.
-my $color = q{SELECT feature_text('color')};
+my $color   = q{SELECT feature_text('color')};
+my $of_user = q{SELECT feature_enabled('beta', 'default', 'o', 'u')};
 for my $case (
 	[
 		q{UPDATE instance_features.setting SET value = 'false'},
@@ -86,6 +87,44 @@ for my $case (
 		'an open session on a standby sees a change after VACUUM FULL'
 	],
 	[
+		q{SELECT define_feature('beta', levels => '{instance,organization,user}');
+			SELECT set_user_features('{"beta": true}', 'u')},
+		$of_user, 't',
+		'an open session on a standby sees the first change of a user'
+	],
+	[
+		q{SELECT set_user_features('{"beta": null}', 'u'),
+			set_organization_features('{"beta": true}', 'o')},
+		$of_user,
+		't',
+		'an open session on a standby sees the first change of an organization'
+	],
+	[
+		q{SELECT set_user_features('{"beta": false}', 'u')},
+		$of_user, 'f', 'an open session on a standby sees another change of a user'
+	],
+	[
+		q{BEGIN; SELECT erase_user_features('u'); PREPARE TRANSACTION 'p'},
+		$of_user, 'f', 'an open session on a standby does not see a prepared erasure'
+	],
+	[
+		q{COMMIT PREPARED 'p'},
+		$of_user, 't', 'an open session on a standby sees that a user was erased'
+	],
+	[
+		q{UPDATE instance_features.setting SET value = 'false' WHERE level = 'organization'},
+		$of_user, 'f', 'an open session on a standby sees direct DML below the instance'
+	],
+	[
+		q{SELECT erase_organization_features('o'), set_user_features('{"beta": true}', 'u')},
+		$of_user, 't', 'an open session on a standby sees that an organization was erased'
+	],
+	[
+		q{SELECT drop_instance('default'), create_instance('default')},
+		$of_user, 'f',
+		'an open session on a standby sees that a user was dropped with its instance'
+	],
+	[
 		q{DELETE FROM instance_features.event; DELETE FROM instance_features.scope;
 			DELETE FROM instance_features.setting;
 			SELECT set_instance_features('{"userSchema": true}'),
@@ -120,6 +159,24 @@ is( $reader->query(
 	'a standby answers a write through the service with 500');
 is($reader->query(q{SELECT status FROM feature_service('GET', '/v2/features/instance')}),
 	'200', 'a standby answers a read through the service');
+for my $write (
+	q{set_user_features('{"beta": true}', 'u')}, q{reset_organization_features('o')},
+	q{erase_user_features('u')},                 q{erase_organization_features('o')})
+{
+	my ($function) = $write =~ /^(\w+)/;
+	like(
+		$reader->query("SELECT $write"),
+		qr/^ERROR:  25006: cannot execute $function\(\) in a read-only transaction/,
+		"a standby refuses $function() with 25006");
+}
+is( $reader->query(
+		q{BEGIN; SELECT set_feature_context('default', 'o', 'u') IS NULL;
+			SELECT current_setting('instance_features.user_id'),
+				feature_enabled('beta'), (get_user_feature_details()).resource_owner; COMMIT;
+			SHOW instance_features.user_id}
+	),
+	"f\nu|f|u\n",
+	'a standby has a context');
 $transaction->quit;
 $primary->stop;
 $standby->promote;
@@ -137,7 +194,9 @@ $publisher->safe_psql(
 	'postgres', q{
 	CREATE EXTENSION instance_features;
 	CREATE PUBLICATION features FOR TABLE instance_features.scope, instance_features.setting,
-		instance_features.event}
+		instance_features.event, instance_features.feature;
+	SELECT define_feature('beta', levels => '{instance,organization,user}');
+	SELECT set_user_features('{"beta": true}', 'copied')}
 );
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
@@ -151,6 +210,12 @@ $subscriber->wait_for_subscription_sync($publisher, 'features')
   if $subscriber->can('wait_for_subscription_sync');
 $reader = Session->new($subscriber);
 is($reader->query($enabled), 'f', 'a subscriber reads a feature');
+is( $reader->query(
+		q{SELECT feature_enabled('beta', 'default', NULL, 'copied'),
+			(get_user_feature_details('copied')).sequence}
+	),
+	't|1',
+	'a subscriber has the users of the initial copy');
 
 for my $value (qw(true false true))
 {
@@ -168,6 +233,37 @@ is( $reader->query(
 $publisher->safe_psql('postgres', 'SELECT reset_instance_features()');
 $publisher->wait_for_catchup('features');
 is($reader->query($enabled), 'f', 'an open session on a subscriber sees a reset');
+
+# Organizations and users, and who changed them.
+for my $case (
+	[ q{set_user_features('{"beta": true}', 'u')},  't', 'the first change of a user' ],
+	[ q{set_user_features('{"beta": false}', 'u')}, 'f', 'another change of a user' ],
+	[
+		q{set_organization_features('{"beta": true}', 'o')}, 'f',
+		'a change that the user overrides'
+	],
+	[ q{erase_user_features('u')},                 't', 'that a user was erased' ],
+	[ q{reset_organization_features('o')},         'f', 'a reset of an organization' ],
+	[ q{set_user_features('{"beta": true}', 'u')}, 't', 'a user of an erased id' ],
+	[
+		q{alter_feature('beta', levels => '{instance,user}'), erase_organization_features('o')},
+		't', 'that a feature has lost a level'
+	])
+{
+	my ($write, $expected, $what) = @$case;
+	$publisher->safe_psql('postgres',
+		"SET instance_features.actor = 'ann'; SET instance_features.reason = '$what'; SELECT $write"
+	);
+	$publisher->wait_for_catchup('features');
+	is($reader->query($of_user), $expected, "an open session on a subscriber sees $what");
+}
+is( $reader->query(
+		q{SELECT sequence, event_type, actor, reason FROM user_feature_history('u');
+			SELECT count(*) FROM organization_feature_history('o');
+			SELECT count(*) FROM check_instance_features()}
+	),
+	"1|feature.user.beta.set|ann|a user of an erased id\n0\n0",
+	'a subscriber has the events of the last user of an id, and none of who was erased');
 
 # Triggers that are not ALWAYS, as a restore with --disable-triggers leaves them:
 # an apply worker fires none of them, and sessions remember nothing.

@@ -52,6 +52,51 @@ is( $reader->query(
 	"f\nt",
 	'a session reads the old extension after DROP and CREATE EXTENSION were rolled back');
 
+# Parallel workers have the context of the session.
+$reader->query(
+	q{
+	SELECT FROM define_feature('beta', levels => '{organization,user}');
+	SELECT FROM set_user_features('{"beta": true}', 'u');
+	SELECT FROM set_organization_features('{"beta": true}', 'o');
+	CREATE TABLE rows AS SELECT n FROM generate_series(1, 1000) n;
+	ALTER TABLE rows SET (parallel_workers = 2);
+	SET parallel_setup_cost = 0;
+	SET parallel_tuple_cost = 0;
+	SET min_parallel_table_scan_size = 0;
+	SET parallel_leader_participation = off});
+
+# Arguments that are null in every row, but not a constant.
+my $null  = 'CASE WHEN n < 0 THEN \'x\' END';
+my $count = sub { return "SELECT count(*) FROM rows WHERE feature_enabled('beta', @_)" };
+like(
+	$reader->query('EXPLAIN (ANALYZE) ' . $count->($null)),
+	qr/Workers Launched: 2.*Parallel Seq Scan.*Filter: feature_enabled/s,
+	'features are read in parallel workers');
+for my $case (
+	[ 'no context',      '',                                                        0 ],
+	[ 'a user',          q{SET LOCAL instance_features.user_id = 'u';},             1 ],
+	[ 'an organization', q{SET LOCAL instance_features.organization_id = 'o';},     1 ],
+	[ 'another user',    q{SELECT FROM set_feature_context('default', NULL, 'v');}, 0 ],
+	[
+		'a user with a new value', q{SELECT FROM set_user_features('{"beta": true}', 'v');
+		SELECT FROM set_feature_context('default', NULL, 'v');}, 1
+	])
+{
+	my ($what, $sql, $enabled) = @$case;
+	my @counts = map { $reader->query("BEGIN; $sql" . $count->($_) . '; ROLLBACK') =~ s/^\n+//r }
+	  ($null, "$null, 'o'", "'default'::text || $null");
+	is( "@counts",
+		$enabled ? '1000 1000 1000' : '0 1000 0',
+		"parallel workers have the context of $what");
+}
+is( $reader->query(
+			"BEGIN; SET LOCAL instance_features.user_id = 'u'; "
+		  . $count->("CASE WHEN n > 0 THEN 'default' END")
+		  . '; ROLLBACK'),
+	'0',
+	'parallel workers have no current user where the instance is named');
+$reader->query('DROP TABLE rows; RESET ALL');
+
 # A library without its extension.
 $node->safe_psql(
 	'other', q{

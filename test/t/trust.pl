@@ -465,12 +465,12 @@ for my $case (
 	  $source->psql('failed', "\\set VERBOSITY verbose\nSELECT $call", as('dbo'));
 	like(
 		$message,
-		qr/ERROR:\ \ 55000:\ .*\ has\ settings\ or\ events,
+		qr/ERROR:\ \ 55000:\ .*\ has\ settings,\ events\ or\ scopes\ below\ it,
 			\ but\ no\ row\ in\ table\ "instance_features\.scope"/x,
 		"$id: what a failed restore left is refused");
 	my ($clear, $other) =
 	  $message =~ /HINT:.*\ use\ (DELETE\ FROM\ instance_features\.setting\ WHERE\ [^,]*),
-		\ and\ the\ same\ for\ (instance_features\.event)/x;
+		\ the\ same\ for\ (instance_features\.event)/x;
 	ok($clear, "$id: the hint says how to clear what a failed restore left");
 	$source->safe_psql('failed', "$clear; " . $clear =~ s/instance_features\.setting/$other/r,
 		as('dbo'));
