@@ -131,23 +131,24 @@ export function createDatabase({ database }, log, admission) {
     return rows[0];
   }
 
+  /** What an answer with 500 or more says of its cause, in the body of either protocol. */
+  function causeOf({ status, body }) {
+    const { errorDetails, message, details } = JSON.parse(body);
+    // It comes without a SQLSTATE, but only a lock has the status 503.
+    if (errorDetails !== undefined)
+      return { id: status === 503 ? '55P03' : 'XX000', text: errorDetails };
+    const [{ id, message: detail }] = details;
+    return { id, text: detail === message ? message : `${message} (${detail})` };
+  }
+
   /** What feature_service answers with 500 or more is for the log, not for the caller. */
   function checkAnswer(answer) {
-    const { status, body } = answer;
+    const { status } = answer;
     if (status < 500) return answer;
     let cause;
     try {
-      const {
-        // The other protocol has no SQLSTATE; only a lock has this status.
-        errorDetails,
-        message = errorDetails,
-        details: [{ id, message: detail }] = [
-          { id: status === 503 ? '55P03' : 'XX000', message: errorDetails },
-        ],
-      } = JSON.parse(body);
-      cause = Object.assign(new Error(detail === message ? message : `${message} (${detail})`), {
-        code: id,
-      });
+      const { id, text } = causeOf(answer);
+      cause = Object.assign(new Error(text), { code: id });
     } catch {
       cause = Object.assign(new Error(`feature_service answered with status ${status}`), {
         code: 'XX000',

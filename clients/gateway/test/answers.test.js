@@ -161,7 +161,8 @@ test('what the database says of its own mistakes is in the log alone', async (t)
     CREATE SCHEMA broken;
     GRANT USAGE ON SCHEMA broken TO PUBLIC;
     CREATE FUNCTION broken.feature_service(
-      method text, path text, jsonb, OUT status integer, OUT body jsonb
+      method text, path text, jsonb, jsonb,
+      OUT status integer, OUT body jsonb, OUT headers jsonb
     ) LANGUAGE plpgsql AS $$
     BEGIN
       IF path LIKE '%raise' THEN

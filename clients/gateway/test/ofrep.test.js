@@ -20,7 +20,7 @@ const general = (errorDetails, key) => ({
   metadata: {},
 });
 
-/** A schema with a feature_service() of that body, which takes method, path, body, headers. */
+/** A schema with a feature_service() of that body; "request" and "sent" are what came with it. */
 async function createService(t, name, body) {
   const query = await connectAdmin(t, `DROP SCHEMA ${name} CASCADE`);
   await query(`
@@ -28,13 +28,9 @@ async function createService(t, name, body) {
     CREATE SCHEMA ${name};
     GRANT USAGE ON SCHEMA ${name} TO PUBLIC;
     CREATE FUNCTION ${name}.feature_service(
-      method text, path text, body jsonb, headers jsonb,
-      OUT status integer, OUT answer jsonb, OUT headers_out jsonb
-    ) RETURNS record LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;
-    ALTER FUNCTION ${name}.feature_service RENAME TO service;
-    CREATE FUNCTION ${name}.feature_service(text, text, jsonb, jsonb)
-      RETURNS feature_response LANGUAGE sql
-      AS $$ SELECT status, answer, headers_out FROM ${name}.service($1, $2, $3, $4) $$`);
+      method text, path text, request jsonb, sent jsonb,
+      OUT status integer, OUT body jsonb, OUT headers jsonb
+    ) LANGUAGE plpgsql AS $$ BEGIN ${body} END $$`);
 }
 
 test('evaluations are what feature_service says, byte for byte, over HTTP/1.1 and HTTP/2', async (t) => {
@@ -81,9 +77,9 @@ test('an evaluation is a read-only transaction without a user and an organizatio
     t,
     'spy',
     `status := 200;
-     headers_out := jsonb_build_object('x-spy', 'yes');
-     answer := jsonb_build_object('method', method, 'path', path, 'body', body,
-       'headers', headers, 'role', current_user,
+     headers := jsonb_build_object('x-spy', 'yes');
+     body := jsonb_build_object('method', method, 'path', path, 'body', request,
+       'headers', sent, 'role', current_user,
        'readonly', current_setting('transaction_read_only'),
        'instance', current_setting('instance_features.instance_id'),
        'organization', current_setting('instance_features.organization_id'),
@@ -343,7 +339,7 @@ test('what the database cannot answer is told in the body of the protocol, and n
     ['failing', `RAISE 'secret' USING ERRCODE = 'XX000';`, 500, 'internal error'],
     [
       'failed',
-      `status := 500; answer := '{"errorCode": "GENERAL", "errorDetails": "secret"}';`,
+      `status := 500; body := '{"errorCode": "GENERAL", "errorDetails": "secret"}';`,
       500,
       'internal error',
     ],

@@ -108,6 +108,14 @@ test('the provider for servers evaluates for the user and the organization of th
   await query(`SELECT set_instance_features('{"of_quota": 6}', 'acme')`);
   const { value, reason } = await client.getNumberDetails('of_quota', 0);
   assert.deepEqual([value, reason], [6, 'STATIC']);
+  // Half of the users are in, always the same.
+  await query(`SELECT roll_out_instance_feature('of_title', 50, '"Ahoy"', 'acme')`);
+  const titles = new Set();
+  for (let i = 0; i < 20; i++) {
+    const title = await client.getStringDetails('of_title', '', { targetingKey: `user ${i}` });
+    titles.add(`${title.value} ${title.reason}`);
+  }
+  assert.deepEqual([...titles].sort(), ['Ahoy SPLIT', 'Hello DEFAULT']);
   const gone = await client.getBooleanDetails('of_gone', false);
   assert.deepEqual([gone.value, gone.reason], [true, 'DISABLED']);
 });
