@@ -6,7 +6,8 @@ SELECT define_feature('title', '"x"'), define_feature('amount', '1'), create_ins
     set_instance_features('{"userSchema": true, "title": "y"}', 'a'),
     set_instance_features('{"userSchema": true, "title": "y"}'),
     define_feature('everywhere', levels => '{system,instance,organization,user}') \g /dev/null
-SELECT set_organization_features('{"everywhere": false}', 'o', i), set_user_features('{"everywhere": false}', 'u', i)
+SELECT set_organization_features('{"everywhere": false}', 'o', i),
+    set_user_features('{"everywhere": false}', 'u', i)
 FROM unnest('{a,default}'::text[]) i \g /dev/null
 SET LOCAL instance_features.organization_id = 'o';
 SET LOCAL instance_features.user_id = 'u';
@@ -149,7 +150,8 @@ BEGIN
                     a.argument, a.value), ', ') FILTER (WHERE argument <> 'instance_id'))
                 FROM argument a WHERE a.function = i.function) AS call
             FROM instance_function i
-            WHERE function NOT IN ('create_instance', 'drop_instance', 'set_feature_context') ORDER BY 1 LOOP
+            WHERE function NOT IN ('create_instance', 'drop_instance',
+                'set_feature_context') ORDER BY 1 LOOP
         RETURN NEXT f.function || ': ' || pg_temp.state_of(f.call);
     END LOOP;
     PERFORM set_config('instance_features.instance_id', 'default', true);
@@ -220,7 +222,7 @@ INSERT INTO instance_features.scope (level, id, sequence) VALUES ('instance', 'd
 SELECT matches(pg_temp.try($$SELECT set_user_features('{"everywhere": true}', 'u')$$),
     '^55000 \| user "u" of instance "default" has settings, events .* WHERE level = ''user'' AND '
     'instance_id = ''default'' AND scope_id = ''u'', the same',
-    'nor are those of a user who has no row');
+    'rows of a user without a row are not brought into force');
 DELETE FROM instance_features.scope;
 SELECT is(feature_enabled('user_schema'), false, 'settings without a scope are not in force');
 DELETE FROM instance_features.setting

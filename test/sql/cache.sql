@@ -51,7 +51,7 @@ SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema', 'nowhere')$$),
     'P0002 | instance "nowhere" does not exist', 'an instance that does not exist is missed');
 SELECT is(pg_temp.loads($$SELECT pg_temp.try($q$SELECT feature_enabled('user_schema', 'nowhere')$q$)
     FROM generate_series(1, 10)$$), 0::bigint,
-    'that an instance does not exist is remembered');
+    'the absence of an instance is remembered');
 SELECT is(pg_temp.try($$SELECT get_instance_feature_details('nowhere')$$),
     'P0002 | instance "nowhere" does not exist', 'readers of details agree that it does not exist');
 SELECT create_instance('nowhere') \g /dev/null
@@ -100,13 +100,15 @@ SELECT is(pg_temp.loads($$SELECT feature_enabled('deep', 'i1', 'other', 'u' || n
     FROM generate_series(1, 20) n$$), 0::bigint,
     'the first settings of others have no user loaded again');
 SELECT reset_organization_features('none', 'i1') \g /dev/null
-SELECT is(feature_enabled('deep', 'i1', 'none', 'none2'), false, 'a reset of an organization is seen');
+SELECT is(feature_enabled('deep', 'i1', 'none', 'none2'), false,
+    'a reset of an organization is seen');
 SELECT erase_user_features('none1', 'i1') \g /dev/null
 SELECT is(feature_enabled('deep', 'i1', 'none', 'none1'), false,
     'a user who was erased has no setting any more');
 SELECT set_user_features('{"deep": false}', 'u1', 'i1') \g /dev/null
 SELECT is(pg_temp.loads($$SELECT feature_enabled('deep', 'i1', NULL, 'u' || n)
-    FROM generate_series(2, 20) n$$), 0::bigint, 'a change of a user has no other user loaded again');
+    FROM generate_series(2, 20)
+        n$$), 0::bigint, 'a change of a user has no other user loaded again');
 SELECT is(pg_temp.loads($$SELECT feature_enabled('deep', 'i1', NULL, 'u1')$$), 1::bigint,
     'a change of a user has this user loaded again');
 

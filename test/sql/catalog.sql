@@ -146,7 +146,8 @@ SELECT results_eq($$EXPLAIN (COSTS OFF) SELECT count(*) FROM pg_type
     $$VALUES ('Finalize Aggregate'), ('  ->  Gather'), ('        Workers Planned: 2'),
         ('        ->  Partial Aggregate'),
         ('              ->  Result'),
-        ('                    One-Time Filter: feature_enabled(''user_schema''::text, NULL::text, NULL::text, NULL::text, NULL::boolean)'),
+        ('                    One-Time Filter: feature_enabled(''user_schema''::text, NULL::text, '
+            'NULL::text, NULL::text, NULL::boolean)'),
         ('                    ->  Parallel Seq Scan on pg_type')$$,
     'a constant feature_enabled() in WHERE is a one-time filter of a parallel plan');
 SELECT is((SELECT count(*) FROM pg_type WHERE feature_enabled('user_schema')), 0::bigint,

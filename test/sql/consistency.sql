@@ -89,7 +89,8 @@ SELECT is(pg_temp.problems(),
     'value not allowed instance a color 8 "blue" is not one of the allowed ["red", "green"].',
     'a value that is not allowed is reported');
 ROLLBACK TO healthy;
-INSERT INTO instance_features.setting VALUES ('planet', '', 'a', 'user_schema', 'true', NULL, 1, now());
+INSERT INTO instance_features.setting VALUES ('planet', '', 'a', 'user_schema', 'true', NULL, 1,
+    now());
 SELECT is(pg_temp.problems() ~ 'setting on another level planet a user_schema 1 '
         'The feature cannot be set on level planet.', true,
     'a setting on a level that does not exist is reported');
@@ -129,7 +130,8 @@ SELECT is(pg_temp.problems(),
 ROLLBACK TO healthy;
 ALTER FUNCTION feature_enabled(text, text, text, text, boolean) OWNER TO alice;
 SELECT is(pg_temp.problems(),
-    'member not owned by the bootstrap superuser function feature_enabled(text,text,text,text,boolean) belongs to '
+    'member not owned by the bootstrap superuser function '
+        'feature_enabled(text,text,text,text,boolean) belongs to '
         'alice.', 'a function with another owner is reported');
 ROLLBACK TO healthy;
 DELETE FROM instance_features.scope WHERE id = 'a';

@@ -88,7 +88,8 @@ FROM named n JOIN (VALUES ('nothing', 'I - 2'), ('instance i', 'i - -'),
     ('organization o', 'I o -'), ('user u', 'I - u'), ('i, o', 'i o -'), ('i, u', 'i - u'),
     ('o, u', 'I o u'), ('i, o, u', 'i o u')) v(name, context) USING (name) ORDER BY name;
 SELECT is(pg_temp.try('SELECT get_organization_feature_details()'),
-    '22023 | no organization is named | Give argument "organization_id", or leave out the instance too '
+    '22023 | no organization is named | Give argument "organization_id", or leave out the '
+        'instance too '
     'and set "instance_features.organization_id".',
     'an organization function without an organization is refused');
 SELECT set_feature_context('I', 'O') \g /dev/null
@@ -112,7 +113,8 @@ SELECT is_empty($$SELECT n.name, f.feature FROM named n, get_effective_features(
 SELECT set_eq($$SELECT feature FROM get_effective_features()$$,
     $$SELECT key FROM instance_features.definition WHERE stage <> 'removed'$$,
     'get_effective_features() has every feature that is not removed');
-SELECT results_eq($$SELECT value->>0, source::text, sequence FROM get_effective_features(user_id => 'u')
+SELECT results_eq($$SELECT value->>0, source::text, sequence FROM get_effective_features(user_id
+    => 'u')
     WHERE feature = 'place'$$, $$VALUES ('Iu', 'user', 1::bigint)$$,
     'get_effective_features() names the source and its event');
 
@@ -120,7 +122,8 @@ SELECT results_eq($$SELECT value->>0, source::text, sequence FROM get_effective_
 SELECT define_feature('everywhere', levels => '{system,instance,organization,user}') \g /dev/null
 SELECT set_user_features('{"everywhere": true}', 'u', 'i'),
     set_organization_features('{"everywhere": true}', 'o', 'I') \g /dev/null
-SELECT is((SELECT string_agg(feature_enabled('everywhere', i, o, u)::text, ' ' ORDER BY n) FROM (VALUES
+SELECT is((SELECT string_agg(feature_enabled('everywhere', i, o, u)::text,
+    ' ' ORDER BY n) FROM (VALUES
         (1, 'i', NULL, 'u'), (2, 'i', NULL, 'U'), (3, 'i', NULL, NULL), (4, NULL, 'o', NULL),
         (5, NULL, 'O', NULL), (6, NULL, NULL, NULL), (7, NULL, NULL, 'u'), (8, 'i', 'o', 'u'),
         (9, NULL, 'o', 'u'), (10, 'i', 'u', 'o'), (11, 'i', NULL, 'u')) v(n, i, o, u)),
@@ -148,7 +151,8 @@ SELECT is((SELECT string_agg(feature_enabled('user_schema', 'i', o, u)::text, ' 
     'a feature without lower levels is the same for all');
 SELECT is(pg_temp.try(format($$SELECT feature_enabled('user_schema', 'i', o)
         FROM (VALUES (1, 'o'), (2, %L)) v(n, o)$$, id)), '22023 | ' || message,
-    format('but an organization id of %s bytes is refused', length(id)))
+    format('a feature without lower levels refuses an organization id of %s bytes, too',
+        length(id)))
 FROM (VALUES ('', 'organization id must not be empty'), (repeat('x', 201),
     'organization id is too long | It has 201 bytes, and at most 200 are allowed.'))
     v(id, message);
@@ -179,22 +183,26 @@ SELECT is(pg_temp.try($$SELECT feature_enabled('user_schema', 'nowhere', 'o', 'u
 -- Current ids that cannot be: an error when they are used.
 CREATE TEMP TABLE use (what text, command text);
 INSERT INTO use VALUES ('feature_enabled()', $$SELECT feature_enabled('everywhere')$$),
-    ('feature_enabled() of a feature without lower levels', $$SELECT feature_enabled('user_schema')$$),
+    ('feature_enabled() of a feature without lower levels',
+        $$SELECT feature_enabled('user_schema')$$),
     ('get_effective_features()', 'SELECT get_effective_features()'),
     ('set_user_features()', $$SELECT set_user_features('{"everywhere": true}')$$),
     ('user_feature_history()', 'SELECT user_feature_history()');
 SELECT set_config('instance_features.user_id', repeat('u', 201), true) \g /dev/null
-SELECT is(pg_temp.try(command), '22023 | user id is too long | It has 201 bytes, and at most 200 are allowed.',
+SELECT is(pg_temp.try(command),
+    '22023 | user id is too long | It has 201 bytes, and at most 200 are allowed.',
     what || ' refuses an overlong current user') FROM use;
-SELECT lives_ok($$SELECT feature_enabled('everywhere', 'i'), feature_enabled('everywhere', NULL, 'o'),
+SELECT lives_ok($$SELECT feature_enabled('everywhere', 'i'), feature_enabled('everywhere', NULL,
+    'o'),
         get_instance_features(true), set_user_features('{"everywhere": true}', 'u')$$,
-    'which a call that does not use it does not notice');
+    'an overlong current user is no error for calls that do not use it');
 SET LOCAL instance_features.user_id = '';
 SELECT is(feature_enabled('everywhere'), false, 'an empty current user is none');
 
 -- The fallback
 SELECT is(feature_enabled('nothing', fallback => true), true, 'feature_enabled() has a fallback');
-SELECT is(feature_value('nothing', fallback => '{"a": 1}'), '{"a": 1}', 'feature_value() has a fallback');
+SELECT is(feature_value('nothing', fallback => '{"a": 1}'), '{"a": 1}',
+    'feature_value() has a fallback');
 SELECT is(feature_text('nothing', fallback => 'x'), 'x', 'feature_text() has a fallback');
 SELECT is(feature_integer('nothing', fallback => 7), 7::bigint, 'feature_integer() has a fallback');
 SELECT is(feature_number('nothing', fallback => 1.50), 1.50, 'feature_number() has a fallback');
@@ -203,17 +211,22 @@ SELECT is(feature_enabled('everywhere', 'i', NULL, 'u', false), true,
 SELECT is((SELECT string_agg(feature_enabled('nothing', fallback => f)::text, ' ' ORDER BY n)
         FROM (VALUES (1, true), (2, false), (3, true)) v(n, f)), 'true false true',
     'a remembered lookup takes the fallback of each call');
-SELECT matches(pg_temp.try($$SELECT feature_enabled('nothing', fallback => f) FROM (VALUES (true), (NULL)) v(f)$$),
-    '^42704 \| feature "nothing" does not exist', 'and raises the error if there is none');
+SELECT matches(pg_temp.try($$SELECT feature_enabled('nothing', fallback => f) FROM (VALUES
+    (true), (NULL)) v(f)$$),
+    '^42704 \| feature "nothing" does not exist',
+        'a remembered lookup raises the error if a call has no fallback');
 SELECT is(pg_temp.try($$SELECT feature_enabled('nothing', 'nowhere', fallback => true)$$),
     'P0002 | instance "nowhere" does not exist', 'a fallback is not for a missing instance');
 SELECT is(pg_temp.try($$SELECT feature_integer('place', fallback => 1)$$),
-    '22023 | feature "place" is of type string, not integer | Use feature_value() to read a feature of any type.', 'nor for a feature of another type');
-SELECT is((SELECT string_agg(feature_enabled(f, fallback => true)::text, ' ' ORDER BY n) FROM (VALUES
+    '22023 | feature "place" is of type string, not integer | Use feature_value() to read a '
+        'feature of any type.', 'a fallback is not for a feature of another type');
+SELECT is((SELECT string_agg(feature_enabled(f, fallback => true)::text,
+    ' ' ORDER BY n) FROM (VALUES
         (1, 'nothing'), (2, 'user_schema'), (3, 'nothing')) v(n, f)), 'true false true',
     'a call site with several keys');
 SELECT define_feature('nothing') \g /dev/null
-SELECT is(feature_enabled('nothing', fallback => true), false, 'the fallback ends with a definition');
+SELECT is(feature_enabled('nothing', fallback => true), false,
+    'the fallback ends with a definition');
 SELECT set_feature_stage('nothing', 'removed') \g /dev/null
 SELECT is(feature_enabled('nothing', fallback => true), false, 'a removed feature is defined');
 

@@ -47,7 +47,8 @@ SELECT bag_eq($$SELECT instance_id, feature, value, source::text, sequence, edit
         ('default', 'login_default_org', 'true', 'instance', 1, %1$L)$$, current_user),
     'view effective_feature has values, sources and editors');
 SELECT is_empty($$SELECT * FROM instance_features.effective_feature v
-    WHERE (feature::text, value, source, sequence, change_date, NULL::numeric)::feature_state IS DISTINCT FROM
+    WHERE (feature::text, value, source, sequence, change_date,
+        NULL::numeric)::feature_state IS DISTINCT FROM
     (SELECT g FROM get_instance_features(true, v.instance_id) g WHERE g.feature = v.feature)$$,
     'view effective_feature has what get_instance_features() returns');
 SELECT bag_eq('SELECT feature, value, instances FROM instance_features.feature_usage '
@@ -144,7 +145,8 @@ BEGIN
     RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END
 $$;
-SELECT matches((SELECT string_agg(trim(p), ' ') FROM pg_temp.plan_of('SELECT * FROM instance_features.instance '
+SELECT matches((SELECT string_agg(trim(p),
+    ' ') FROM pg_temp.plan_of('SELECT * FROM instance_features.instance '
     'WHERE instance_id > ''a'' ORDER BY instance_id LIMIT 20') p),
     '^Limit .*Merge Append .*Index Scan using scope_pkey on scope .* AND \(id > ''a''::text',
     'view instance pages by id without sorting all of them');

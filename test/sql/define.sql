@@ -61,7 +61,8 @@ SELECT is(pg_temp.try(format('SELECT define_feature(%L)', repeat('x', 63))), '',
 SELECT is(pg_temp.try($$SELECT define_feature(NULL)$$), '22023 | feature must not be null',
     'define_feature() refuses NULL as a key');
 SELECT is(pg_temp.try($$SELECT define_feature('details')$$),
-    '22023 | JSON name "details" is reserved | Requests and responses have a field of that name already. | '
+    '22023 | JSON name "details" is reserved | Requests and responses have a field of that name '
+        'already. | '
         'Give the feature another JSON name.',
     'define_feature() refuses the JSON name of a response''s own field');
 SELECT is(pg_temp.try($$SELECT define_feature('x', json_name => '')$$),

@@ -238,7 +238,8 @@ INSERT INTO command (text) VALUES
     ($$SELECT poisoned.set_feature_stage('mode', 'stable')$$),
     ($$SELECT poisoned.drop_feature('mode')$$),
     ($$SELECT poisoned.drop_feature('amount', true)$$),
-    ($$SELECT poisoned.define_feature('everywhere', levels => '{system,instance,organization,user}')$$),
+    ($$SELECT poisoned.define_feature('everywhere', levels =>
+        '{system,instance,organization,user}')$$),
     ($$SELECT poisoned.set_organization_features('{"everywhere": true}', 'o', 'a')$$),
     ($$SELECT poisoned.set_user_features('{"everywhere": false}', 'u', 'a')$$),
     ($$SELECT poisoned.roll_out_system_feature('everywhere', 50)$$),

@@ -143,7 +143,8 @@ RESET ROLE;
 ALTER ROLE "su per" NOSUPERUSER;
 SELECT is_empty('SELECT pg_temp.strays()',
     'every member belongs to the bootstrap superuser after its creator was demoted');
-SELECT is(pg_temp.run_as('su per', $$ALTER FUNCTION feature_enabled(text, text, text, text, boolean) COST 7$$), '42501',
+SELECT is(pg_temp.run_as('su per',
+    $$ALTER FUNCTION feature_enabled(text, text, text, text, boolean) COST 7$$), '42501',
     'a superuser who created the extension and was demoted cannot alter a function');
 SELECT is(pg_temp.run_as('su per',
         $$ALTER TYPE feature_details ALTER ATTRIBUTE sequence TYPE text$$), '42501',
@@ -445,7 +446,8 @@ FROM (VALUES ('CREATE SCHEMA instance_features', '42P06'),
     ('CREATE TYPE feature_details AS (sequence text)', '42710'),
     ('CREATE TABLE feature_state ()', '42710'),
     ('CREATE DOMAIN feature_type AS text', '42710'),
-    ('CREATE FUNCTION feature_enabled(text, text, text, text, boolean) RETURNS boolean RETURN true', '42723'),
+    ('CREATE FUNCTION feature_enabled(text, text, text, text, boolean) RETURNS boolean RETURN '
+        'true', '42723'),
     ('CREATE FUNCTION check_instance_features() RETURNS boolean RETURN true', '42723'))
     c(command, code);
 SELECT is(pg_temp.run_as('succ''essor', 'CREATE EXTENSION instance_features'), 'ok',
