@@ -69,7 +69,7 @@ static void
 find(const NamedIds * named, const char *key, int key_length,
 	 KnownFeature * feature, ScopeChain *chain)
 {
-	ScopeChain	context = context_chain(named, NUM_LEVELS - 1);
+	ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
 	LevelSet	levels;
 
 	/* Which scopes matter is known only when the definitions are current. */

@@ -55,7 +55,7 @@ $node->safe_psql(
 		INSERT INTO instance_features.setting (level, scope_id, feature, value, sequence,
 			change_date)
 		VALUES ('instance', dml_set.id, dml_set.feature, dml_set.value, number, clock_timestamp())
-		ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value,
+		ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value, percentage = NULL,
 			sequence = excluded.sequence, change_date = excluded.change_date;
 		UPDATE instance_features.scope s SET sequence = number, change_date = clock_timestamp()
 		WHERE s.level = 'instance' AND s.instance_id = '' AND s.id = dml_set.id;
@@ -154,7 +154,24 @@ my %operations = (
 		@gone,
 		'55000'
 	],
-	reset_system_features     => [ 1, sub { 'SELECT FROM reset_system_features()' } ],
+	reset_system_features   => [ 1, sub { 'SELECT FROM reset_system_features()' } ],
+	roll_out_system_feature => [
+		3,
+		sub {
+			my $feature = pick(@builtin, 'tier');
+			sprintf q{SELECT FROM roll_out_system_feature('%s', %d, '%s')}, $feature, rand 101,
+			  value_of($feature);
+		}
+	],
+	roll_out_instance_feature => [
+		8,
+		sub {
+			my $feature = pick(@builtin, 'tier', 'beta', 'beta');
+			sprintf q{SELECT FROM roll_out_instance_feature('%s', %d, '%s', %s)}, $feature,
+			  rand 101, value_of($feature), instance();
+		},
+		@gone
+	],
 	set_organization_features => [
 		15,
 		sub {
@@ -499,6 +516,10 @@ my $agreement = qq{
 				AND (s.instance_id, s.scope_id, s.feature) = (f.instance_id, u, f.feature)),
 			(SELECT s.value FROM instance_features.setting s WHERE s.level = 'organization'
 				AND (s.instance_id, s.scope_id, s.feature) = (f.instance_id, o, f.feature)),
+			(SELECT s.value FROM instance_features.setting s WHERE s.level = 'instance'
+				AND (s.instance_id, s.scope_id, s.feature) = ('', f.instance_id, f.feature)
+				AND s.percentage IS NOT NULL
+				AND instance_features.rollout_includes(s.feature, s.percentage, u)),
 			f.value)
 		FROM instance_features.effective_feature f, (VALUES $o) o (o), (VALUES $u) u (u)
 	)

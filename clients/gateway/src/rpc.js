@@ -2,7 +2,7 @@
 // feature_service, and its answer a message.  The messages are the service's own
 // definitions.
 
-import { create, fromJson, toJson } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   Code,
   ConnectError,
@@ -13,6 +13,7 @@ import {
 import { ErrorDetailSchema } from '@zitadel/proto/zitadel/message_pb.js';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
+import { toMessage, toRequest } from './mapping.js';
 import { acceptCompression, jsonOptions, openMessage, takeWrapping } from './message.js';
 import { ServiceError, badId, emptyId, internalError } from './status.js';
 
@@ -50,27 +51,6 @@ const connectErrorOf = (error) =>
     ? toConnectError(error.body, error.headers)
     : toConnectError(internalError().body);
 
-// The messages have the parts of an object beside its source, and an array
-// under a name of its own.
-function toFlag(field, flag) {
-  if (!('value' in flag) || field.message === undefined) return flag;
-  const { value, source } = flag;
-  if (!Array.isArray(value)) return { ...value, source };
-  const list = field.message.fields.find((part) => part.fieldKind === 'list');
-  return list ? { [list.jsonName]: value, source } : { source };
-}
-
-/** A response as feature_service gives it, as a message of the service's. */
-export function toMessage(schema, body) {
-  const json = JSON.parse(body);
-  const known = schema.fields.filter((field) => Object.hasOwn(json, field.jsonName));
-  const fields = known.map((field) => [
-    field.jsonName,
-    field.jsonName === 'details' ? json.details : toFlag(field, json[field.jsonName]),
-  ]);
-  return fromJson(schema, Object.fromEntries(fields), { ignoreUnknownFields: true });
-}
-
 /** The path of the scope that a message names, if it is one of many. */
 function pathOf(prefix, resource, idField, message) {
   if (!idField) return prefix + resource;
@@ -84,13 +64,6 @@ function pathOf(prefix, resource, idField, message) {
   }
 }
 
-/** The features that a message sets, without the id, which the path has. */
-function featuresOf(schema, idField, message) {
-  const features = toJson(schema, message);
-  if (idField) delete features[idField.jsonName];
-  return features;
-}
-
 function handler(method, prefix, resource, { input, output }) {
   const idField = input.fields.find((field) => field.localName === `${resource}Id`);
   return async (message, context) => {
@@ -98,8 +71,7 @@ function handler(method, prefix, resource, { input, output }) {
     try {
       const path = pathOf(prefix, resource, idField, message);
       const query = method === 'GET' && message.inheritance ? '?inheritance=true' : '';
-      const body =
-        method === 'PUT' ? JSON.stringify(featuresOf(input, idField, message)) : undefined;
+      const body = method === 'PUT' ? toRequest(input, message, idField) : undefined;
       const answer = await request.serve({
         method,
         path: path + query,

@@ -12,6 +12,7 @@ import { configWarnings } from './config.js';
 import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
+import { toAnswerJson, toRequestJson } from './mapping.js';
 import { isOfrepPath, ofrepErrorBody, ofrepHeaders } from './ofrep.js';
 import { reasonOf } from './reason.js';
 import { createResponder, decodeText, readBody } from './request.js';
@@ -153,11 +154,12 @@ export async function startGateway(config, log) {
     const body = await readAs((bytes) => {
       if (bytes.length === 0) return undefined;
       checkJsonHeaders(request.headers);
-      return decodeText(bytes);
+      const text = decodeText(bytes);
+      return request.method === 'PUT' ? toRequestJson(path, text) : text;
     });
     if (isOfrep) return answerOfrep(request, body, serve);
     const { status, body: text } = await serve({ method: request.method, path: request.url, body });
-    return json(status, text);
+    return json(status, status === 200 ? toAnswerJson(path, text) : text);
   }
 
   async function answerOfrep(request, body, serve) {

@@ -48,6 +48,10 @@ export const badBody = (detail) =>
   new ServiceError(400, 3, '22P02', 'the body cannot be read', detail);
 export const badReason = (detail) =>
   new ServiceError(400, 3, '22023', 'the header "x-change-reason" cannot be read', detail);
+export const badField = (name, detail) =>
+  new ServiceError(400, 3, '22023', `invalid value for feature "${name}"`, detail);
+export const repeatedField = (name) =>
+  new ServiceError(400, 3, '22023', `field "${name}" is given more than once`);
 export const emptyId = (resource) =>
   new ServiceError(400, 3, '22023', `${resource} id must not be empty`);
 export const badId = (resource) =>

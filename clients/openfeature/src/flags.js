@@ -17,9 +17,14 @@ function deepFreeze(value) {
 
 const isBelow = (source) => source === 'organization' || source === 'user';
 
-/** Below the instance, it is the evaluation's context that decides. */
-function toReason(source) {
+/** Whether a flag may differ between the contexts of an instance. */
+const isOfContext = (flag) =>
+  isBelow(flag?.source) || (flag?.source === 'instance' && flag.isRolledOut);
+
+/** Below the instance and in a roll-out, it is the evaluation's context that decides. */
+function toReason(source, isRolledOut) {
   if (source === 'default') return StandardResolutionReasons.DEFAULT;
+  if (isRolledOut) return StandardResolutionReasons.SPLIT;
   return isBelow(source)
     ? StandardResolutionReasons.TARGETING_MATCH
     : StandardResolutionReasons.STATIC;
@@ -33,7 +38,7 @@ function toVariant(value, source) {
 }
 
 /** The resolution of a feature whose value is given as JSON. */
-export function toResolution(json, source, sequence, flagSetId, version) {
+export function toResolution(json, source, sequence, flagSetId, version, isRolledOut = false) {
   let value;
   let problem;
   try {
@@ -58,7 +63,7 @@ export function toResolution(json, source, sequence, flagSetId, version) {
     });
   return Object.freeze({
     value: deepFreeze(value),
-    reason: toReason(source),
+    reason: toReason(source, isRolledOut),
     variant: toVariant(value, source),
     flagMetadata,
   });
@@ -69,22 +74,24 @@ function isSame(one, other) {
     one === other ||
     (one?.json === other?.json &&
       one?.source === other?.source &&
-      one?.sequence === other?.sequence)
+      one?.sequence === other?.sequence &&
+      one?.isRolledOut === other?.isRolledOut)
   );
 }
 
 /**
- * The flags of a scope, from rows [feature, value as JSON, source, sequence].
+ * The flags of a scope, from rows [feature, value as JSON, source, sequence, whether
+ * it is rolled out].
  * What is the same is taken over from other flags of the instance.
  */
 export function toFlags(rows, { instanceId }, known = new Map()) {
   return new Map(
-    rows.map(([feature, json, source, sequence]) => {
-      const flag = { json, source, sequence };
+    rows.map(([feature, json, source, sequence, isRolledOut]) => {
+      const flag = { json, source, sequence, isRolledOut };
       const old = known.get(feature);
       if (isSame(old, flag)) return [feature, old];
       const version = sequence === null ? source : `${source}:${sequence}`;
-      flag.resolution = toResolution(json, source, sequence, instanceId, version);
+      flag.resolution = toResolution(json, source, sequence, instanceId, version, isRolledOut);
       return [feature, flag];
     }),
   );
@@ -92,12 +99,13 @@ export function toFlags(rows, { instanceId }, known = new Map()) {
 
 /**
  * The keys of what differs between two loads of a scope.  Of a context, they are
- * those that differ below the instance, whose own features tell of the others.
+ * those that differ below the instance or in a roll-out to some of its users: the
+ * instance's own features tell of the others.
  */
 export function changedKeys(before, after, { isContext }) {
   if (before === after) return [];
   return [...new Set([...before.keys(), ...after.keys()])].filter((key) => {
     const flags = [before.get(key), after.get(key)];
-    return !isSame(...flags) && (!isContext || flags.some((flag) => isBelow(flag?.source)));
+    return !isSame(...flags) && (!isContext || flags.some(isOfContext));
   });
 }

@@ -46,7 +46,7 @@ LEFT JOIN (
         pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[])
     ) WITH ORDINALITY AS w (instance_id, organization_id, user_id, digest, n)
     CROSS JOIN LATERAL (
-        SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(s.feature, s.value::text, s.source::text, s.sequence) ORDER BY s.feature), '[]')::text AS features
+        SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(s.feature, s.value::text, s.source::text, s.sequence, s.percentage IS NOT NULL) ORDER BY s.feature), '[]')::text AS features
         FROM ${schema}.get_effective_features(w.instance_id, w.organization_id, w.user_id) s
     ) f
 ) c ON c.digest IS DISTINCT FROM c.known`;

@@ -423,6 +423,33 @@ test('a change is told by one event, which names the context if it is one of tha
   assert.deepEqual(told().slice(1), [[['max_users'], ann]]);
 });
 
+test('a roll-out to some users has the reason SPLIT, and its change is told', async () => {
+  const rollOut = (percentage) =>
+    query("SELECT roll_out_instance_feature('max_users', $1, '9', 'home')", [percentage]);
+  const users = await query(`
+    SELECT min(id) FILTER (WHERE place < 5000) AS inside, min(id) FILTER (WHERE place >= 5000) AS outside
+    FROM (SELECT id, instance_features.rollout_position('max_users', id) AS place
+      FROM unnest(ARRAY['ann', 'bob', 'cleo', 'dan', 'eve', 'fay', 'gus', 'hal', 'ida']) id) u`);
+  const [{ inside, outside }] = users;
+  await rollOut(50);
+  const { client, events } = await follow();
+  const answers = async (user) => {
+    const { value, reason } = await details(client, undefined, user);
+    return [value, reason];
+  };
+  assert.deepEqual(await answers(inside), [9, 'SPLIT']);
+  assert.deepEqual(await answers(outside), [1, 'DEFAULT']);
+  assert.deepEqual(await answers(undefined), [1, 'DEFAULT']);
+  await rollOut(100);
+  await sees(9, client, undefined, outside);
+  assert.deepEqual(await answers(outside), [9, 'SPLIT']);
+  const told = seen(events, ProviderEvents.ConfigurationChanged).map(
+    ([, { metadata }]) => metadata,
+  );
+  assert.deepEqual(told, [{ instanceId: 'home', targetingKey: outside }]);
+  assert.deepEqual(await answers(undefined), [1, 'DEFAULT']);
+});
+
 test('what was known of a context is answered while the database is away', async () => {
   await setBelow('user', 'ann', 'home', { maxUsers: 2 });
   const { client } = await follow({

@@ -195,7 +195,9 @@ export async function createFaultySchema(name) {
     GRANT SELECT ON ${name}.fault TO PUBLIC;
     CREATE FUNCTION ${name}.get_effective_features(
       instance_id text, organization_id text, user_id text
-    ) RETURNS TABLE (feature text, value jsonb, source feature_source, sequence bigint)
+    ) RETURNS TABLE (
+      feature text, value jsonb, source feature_source, sequence bigint, percentage numeric
+    )
     LANGUAGE plpgsql AS $$
     #variable_conflict use_column
     DECLARE
@@ -206,10 +208,11 @@ export async function createFaultySchema(name) {
         IF f.sqlstate IS NOT NULL THEN
           RAISE 'as demanded' USING ERRCODE = f.sqlstate;
         END IF;
-        RETURN QUERY SELECT 'odd', f.odd, 'instance'::feature_source, 1::bigint
+        RETURN QUERY SELECT 'odd', f.odd, 'instance'::feature_source, 1::bigint, NULL::numeric
           WHERE f.odd IS NOT NULL;
       END LOOP;
-      RETURN QUERY SELECT s.feature, s.value, s.source::text::feature_source, s.sequence
+      RETURN QUERY
+        SELECT s.feature, s.value, s.source::text::feature_source, s.sequence, s.percentage
         FROM public.get_effective_features($1, $2, $3) s;
       PERFORM pg_sleep(late) FROM ${name}.fault WHERE fault.instance_id = $1;
     END $$`);
