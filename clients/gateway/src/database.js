@@ -51,6 +51,15 @@ function cancelQuery(client) {
   });
 }
 
+/** What feature_service knows of a request's headers, and what may come back. */
+const REQUEST_HEADERS = ['if-match', 'if-none-match'];
+const ANSWER_HEADERS = ['allow', 'etag'];
+
+const pick = (headers, names) =>
+  Object.fromEntries(
+    names.filter((name) => typeof headers[name] === 'string').map((name) => [name, headers[name]]),
+  );
+
 export function createDatabase({ database }, log, admission) {
   const settings = {
     connectionString: database.connectionString,
@@ -122,11 +131,12 @@ export function createDatabase({ database }, log, admission) {
   }
 
   async function inTransaction(client, request) {
-    const { role, method, path, body = null, headers = null, isReading } = request;
+    const { role, method, path, body = null, headers = {}, isReading } = request;
     await client.query(isReading ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
     await setContext(client, request);
     await assumeRole(client, role);
-    const { rows } = await client.query(call, [method, path, body, headers]);
+    const known = pick(headers, REQUEST_HEADERS);
+    const { rows } = await client.query(call, [method, path, body, known]);
     await client.query('COMMIT');
     return rows[0];
   }
@@ -142,12 +152,11 @@ export function createDatabase({ database }, log, admission) {
   }
 
   /** What feature_service answers with 500 or more is for the log, not for the caller. */
-  function checkAnswer(answer) {
-    const { status } = answer;
-    if (status < 500) return answer;
+  function checkAnswer({ status, body, headers }) {
+    if (status < 500) return { status, body, headers: pick(headers ?? {}, ANSWER_HEADERS) };
     let cause;
     try {
-      const { id, text } = causeOf(answer);
+      const { id, text } = causeOf({ status, body });
       cause = Object.assign(new Error(text), { code: id });
     } catch {
       cause = Object.assign(new Error(`feature_service answered with status ${status}`), {
@@ -210,8 +219,9 @@ export function createDatabase({ database }, log, admission) {
 
   return {
     /**
-     * Have a request answered: {status, body, headers}, the body as text, or null if
-     * there is none.  Throws a ServiceError.  If "signal" says that the caller left, the query is canceled.
+     * Have a request answered: {status, headers, body}, the body as text, or null if
+     * there is none.  Throws a ServiceError.  If "signal" says that the caller left, the
+     * query is canceled.
      */
     async callService(request, signal) {
       const endTurn = await admission.turn(request.instance, signal);

@@ -22,11 +22,6 @@ function keyOf(path) {
   return key.slice(0, MAX_KEY_LENGTH);
 }
 
-/** The headers of a request that have a meaning to the protocol. */
-export function ofrepHeaders({ 'if-none-match': condition }) {
-  return condition === undefined ? undefined : { 'if-none-match': condition };
-}
-
 /** The body of an error that is a ServiceError, on a path of the protocol. */
 export function ofrepErrorBody(path, { http, message, detail }) {
   return JSON.stringify({

@@ -79,6 +79,8 @@ function handler(method, prefix, resource, { input, output }) {
         callSignal: context.signal,
       });
       if (answer.status !== 200) throw toConnectError(answer.body);
+      for (const [name, value] of Object.entries(answer.headers))
+        context.responseHeader.set(name, value);
       return toMessage(output, answer.body);
     } catch (error) {
       if (error instanceof ConnectError) throw error;

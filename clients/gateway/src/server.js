@@ -1,7 +1,7 @@
 // The two listeners, HTTP/1.1 and HTTP/2 in clear text, and what both serve: the
-// JSON paths, OpenFeature's remote evaluation protocol, gRPC-web and Connect; gRPC, which needs HTTP/2; /healthz and
-// /readyz.  The rule: a request goes through handle() in the order that stands
-// there, and nothing that is thrown leaves it.
+// JSON paths, OpenFeature's remote evaluation protocol, gRPC-web and Connect; gRPC,
+// which needs HTTP/2; /healthz and /readyz.  The rule: a request goes through handle()
+// in the order that stands there, and nothing that is thrown leaves it.
 
 import { once } from 'node:events';
 import http from 'node:http';
@@ -13,7 +13,7 @@ import { boundConnections, superviseSessions } from './connections.js';
 import { createDatabase } from './database.js';
 import { hostOf } from './host.js';
 import { toAnswerJson, toRequestJson } from './mapping.js';
-import { isOfrepPath, ofrepErrorBody, ofrepHeaders } from './ofrep.js';
+import { isOfrepPath, ofrepErrorBody } from './ofrep.js';
 import { reasonOf } from './reason.js';
 import { createResponder, decodeText, readBody } from './request.js';
 import { createCalls } from './rpc.js';
@@ -128,7 +128,14 @@ export async function startGateway(config, log) {
       const { method, path: target, callSignal = signal } = fields;
       return logged({ method, path: withoutId(target), ...caller }, () =>
         database.callService(
-          { ...caller, actor, reason, isReading: isOfrep || method === 'GET', ...fields },
+          {
+            ...caller,
+            actor,
+            reason,
+            headers: request.headers,
+            isReading: isOfrep || method === 'GET',
+            ...fields,
+          },
           callSignal,
         ),
       );
@@ -157,20 +164,10 @@ export async function startGateway(config, log) {
       const text = decodeText(bytes);
       return request.method === 'PUT' ? toRequestJson(path, text) : text;
     });
-    if (isOfrep) return answerOfrep(request, body, serve);
-    const { status, body: text } = await serve({ method: request.method, path: request.url, body });
-    return json(status, status === 200 ? toAnswerJson(path, text) : text);
-  }
-
-  async function answerOfrep(request, body, serve) {
-    const answered = await serve({
-      method: request.method,
-      path: request.url,
-      body,
-      headers: ofrepHeaders(request.headers),
-    });
-    const { status, headers } = answered;
-    return answered.body === null ? { status, headers } : json(status, answered.body, headers);
+    const fields = { method: request.method, path: request.url, body };
+    const { status, headers, body: text } = await serve(fields);
+    if (text === null) return { status, headers };
+    return json(status, isOfrep || status !== 200 ? text : toAnswerJson(path, text), headers);
   }
 
   async function answerProbe(path) {

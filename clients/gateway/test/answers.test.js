@@ -498,6 +498,6 @@ test('a connection that is lost is 14, whatever the system calls it', () => {
 
 test('what is documented as a status is one', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  for (const status of [400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 503, 504])
+  for (const status of [400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 500, 503, 504])
     assert.match(readme, new RegExp(`\\| ${status}\\b`), String(status));
 });

@@ -426,6 +426,64 @@ test('the log names neither users nor actors nor reasons', async (t) => {
   assert.equal(gateway.log.filter(({ message }) => message === 'request').length, 13);
 });
 
+test('a change with if-match is carried out only on the state that was read', async (t) => {
+  const { gateway, query, fresh } = await begin(t);
+  const token = await tokenOf('alice');
+  const call = (method, path, tag, body = undefined, headers = {}) =>
+    request(gateway, method, path, {
+      token,
+      body,
+      headers: { ...(tag && { 'if-match': tag }), ...headers },
+    });
+  const id = fresh();
+  for (const path of [`/v2/features/organization/${id}`, `/v2beta/features/user/${id}`]) {
+    assert.equal((await call('GET', path)).headers.etag, undefined);
+    assert.equal((await call('PUT', path, '*', ON)).status, 412, 'it has no settings');
+    assert.equal((await call('PUT', path, '"0"', ON)).status, 200);
+    const { etag } = (await call('GET', path)).headers;
+    assert.equal(etag, '"1"');
+    assert.equal((await call('GET', `${path}?inheritance=true`)).headers.etag, undefined);
+    const late = await call('PUT', path, '"0"', '{"darkMode": false}');
+    assert.deepEqual([late.status, late.body.code], [412, 9]);
+    assert.equal((await call('DELETE', path, '"0"')).status, 412);
+    assert.equal((await call('PUT', path, `"7", ${etag}`, '{"darkMode": false}')).status, 200);
+    assert.equal((await call('DELETE', path, etag)).status, 412);
+    assert.equal((await call('DELETE', path, '"2"')).status, 200);
+    assert.equal((await call('PUT', path, 'no tag', ON)).status, 400);
+  }
+  const two = `/v2/features/user/${fresh()}`;
+  await call('PUT', two, undefined, ON);
+  const both = await Promise.all(
+    ['{"darkMode": false}', '{"darkMode": null}'].map((body) => call('PUT', two, '"1"', body)),
+  );
+  assert.deepEqual(both.map(({ status }) => status).sort(), [200, 412]);
+  assert.equal((await call('POST', two)).headers.allow, 'GET, PUT, DELETE');
+
+  // Over gRPC, as metadata.
+  await query("SELECT reset_instance_features('acme')");
+  const session = openSession(t, gateway);
+  const grpc = (path, tag, message = Buffer.alloc(0)) =>
+    stream(
+      session,
+      {
+        ':path': path,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        authorization: `Bearer ${token}`,
+        ...(tag && { 'if-match': tag }),
+      },
+      envelope(message),
+    );
+  const loginDefaultOrg = Buffer.from([0x08, 1]);
+  assert.equal(grpcStatus(await grpc(SET, undefined, loginDefaultOrg)), '0');
+  const { etag } = (await grpc(GET)).headers;
+  assert.match(etag, /^"\d+"$/);
+  const RESET = SET.replace('Set', 'Reset');
+  assert.equal(grpcStatus(await grpc(SET, '"0"', Buffer.from([0x08, 0]))), '9');
+  assert.equal(grpcStatus(await grpc(RESET, '"0"')), '9');
+  assert.equal(grpcStatus(await grpc(RESET, etag)), '0');
+});
+
 test('the README names the header and the claim that the history has', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   for (const name of ['X-Change-Reason', '`sub`', '1,000 bytes', '200 bytes'])

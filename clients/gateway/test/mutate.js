@@ -205,6 +205,8 @@ function headersOf(random, token, type) {
     ]);
   if (random.chance(0.1))
     headers.push(['x-change-reason', random.pick(['why', '%C3%BC', '%', '%ff', '%00', '\xfc'])]);
+  if (random.chance(0.1))
+    headers.push(['if-match', random.pick(['*', '"1"', 'W/"1"', '"1", "2"', '"', '\xfc'])]);
   return headers;
 }
 
