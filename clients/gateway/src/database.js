@@ -51,14 +51,11 @@ function cancelQuery(client) {
   });
 }
 
-/** What feature_service knows of a request's headers, and what may come back. */
-const REQUEST_HEADERS = ['if-match', 'if-none-match'];
-const ANSWER_HEADERS = ['allow', 'etag'];
-
-const pick = (headers, names) =>
-  Object.fromEntries(
-    names.filter((name) => typeof headers[name] === 'string').map((name) => [name, headers[name]]),
-  );
+/** The headers of a request that feature_service looks at, or null if there is none. */
+function conditionsOf(headers = {}) {
+  const names = ['if-match', 'if-none-match'].filter((name) => Object.hasOwn(headers, name));
+  return names.length > 0 ? Object.fromEntries(names.map((name) => [name, headers[name]])) : null;
+}
 
 export function createDatabase({ database }, log, admission) {
   const settings = {
@@ -131,12 +128,11 @@ export function createDatabase({ database }, log, admission) {
   }
 
   async function inTransaction(client, request) {
-    const { role, method, path, body = null, headers = {}, isReading } = request;
+    const { role, method, path, body = null, headers, isReading } = request;
     await client.query(isReading ? 'BEGIN READ ONLY' : 'BEGIN READ WRITE');
     await setContext(client, request);
     await assumeRole(client, role);
-    const known = pick(headers, REQUEST_HEADERS);
-    const { rows } = await client.query(call, [method, path, body, known]);
+    const { rows } = await client.query(call, [method, path, body, conditionsOf(headers)]);
     await client.query('COMMIT');
     return rows[0];
   }
@@ -153,7 +149,7 @@ export function createDatabase({ database }, log, admission) {
 
   /** What feature_service answers with 500 or more is for the log, not for the caller. */
   function checkAnswer({ status, body, headers }) {
-    if (status < 500) return { status, body, headers: pick(headers ?? {}, ANSWER_HEADERS) };
+    if (status < 500) return { status, body, headers: headers ?? {} };
     let cause;
     try {
       const { id, text } = causeOf({ status, body });
