@@ -59,7 +59,7 @@ my $state = {
 				type        => 'boolean',
 				default     => 'false',
 				stage       => 'experimental',
-				description => '',
+				description => 'built in',
 				levels      => [qw(system instance)],
 				builtin     => 1
 			}
@@ -206,6 +206,178 @@ sub are_valid_allowed_values
 	my %seen;
 	return 0 if !@elements  || grep  { $seen{$_}++ } @elements;
 	return $type eq 'array' || !grep { !conforms($_, $type) } @elements;
+}
+
+# Definitions.  In a document they have these fields, in the order of jsonb.
+my @definition_fields = (
+	[ type          => 'type' ],
+	[ stage         => 'stage' ],
+	[ levels        => 'levels' ],
+	[ default       => 'default' ],
+	[ jsonName      => 'json_name' ],
+	[ description   => 'description' ],
+	[ allowedValues => 'allowed' ]);
+my @stages = qw(experimental stable deprecated removed);
+
+# The JSON name of a feature that gives none.
+sub camel_case { my ($key) = @_; return $key =~ s/_+(.?)/uc $1/gre }
+
+sub has_valid_values
+{
+	my ($definition) = @_;
+	my ($type, $default, $allowed) = @$definition{qw(type default allowed)};
+	return (!defined $allowed || are_valid_allowed_values($allowed, $type))
+	  && is_valid($default, $type, $allowed);
+}
+
+# Whether a new feature can be defined so, if its names are free.
+sub is_definable
+{
+	my ($key, $definition) = @_;
+	my $name = $definition->{json_name};
+	return
+		 $key =~ /^[a-z][a-z0-9_]{0,62}$/
+	  && !bad_id($name)
+	  && $name !~ /^(?:details|organizationId|userId)$/
+	  && has_valid_values($definition);
+}
+
+# Keys and JSON names.
+sub taken_names
+{
+	return map { $_ => 1, definition($_)->{json_name} => 1 } keys_of_all();
+}
+
+# Whether a scope has a setting of a feature that a definition does not allow.
+sub is_violated
+{
+	my ($key, $definition) = @_;
+	for my $name (keys %{ $state->{scopes} })
+	{
+		my $setting = $state->{scopes}{$name}{settings}{$key} or next;
+		return 1 unless is_valid($setting->[0], @$definition{qw(type allowed)});
+		return 1 unless grep { $_ eq level_of($name) } @{ $definition->{levels} };
+	}
+	return 0;
+}
+
+# What a definition of a document gives, or undef if it is a bad one: something
+# that is no object, or a hash of texts by field.
+sub parse_definition
+{
+	my ($given) = @_;
+	return undef unless ref $given;
+	my %fields = map { @$_ } @definition_fields;
+	my %known  = (
+		type   => [qw(boolean string integer number array object)],
+		stage  => \@stages,
+		levels => \@levels);
+	my %parsed;
+	for my $name (keys %$given)
+	{
+		my $field = $fields{$name} or return undef;
+		my $text  = $given->{$name};
+		my $type  = $field =~ /^(?:allowed|levels)$/ ? 'array' : 'string';
+		return undef if $field eq 'default' ? $text eq 'null' : type_of($text) ne $type;
+		my @parts = $type eq 'array' ? $text =~ /[^][, ]+/g : $text;
+		s/^"(.*)"$/$1/ for my @strings = @parts;
+		if (my $known = $known{$field})
+		{
+			my %in = map { $_ => 1 } @strings;
+			return undef if !@strings || grep { !/^"/ } @parts;
+			return undef if grep {
+				my $string = $_;
+				!grep { $_ eq $string } @$known
+			} @strings;
+			$parsed{$field} = $field eq 'levels' ? [ grep { $in{$_} } @levels ] : $strings[0];
+		}
+		else { $parsed{$field} = $field =~ /^(?:default|allowed)$/ ? $text : $strings[0] }
+	}
+	return \%parsed;
+}
+
+# A definition, or that of a new feature, with what was given in place of what it
+# had.
+sub merge_definition
+{
+	my ($key, $given) = @_;
+	my %new = (
+		default     => 'false',
+		description => '',
+		levels      => [qw(system instance)],
+		stage       => 'experimental',
+		builtin     => 0,
+		%{ definition($key) // {} }, %$given);
+	$new{json_name} //= camel_case($key);
+	$new{type}      //= type_of($new{default});
+	return \%new;
+}
+
+# A field of a definition as JSON, or undef if it is empty.
+sub format_field
+{
+	my ($definition, $field) = @_;
+	my $value = $definition->{$field};
+	return
+		!defined $value                   ? undef
+	  : $field eq 'levels'                ? '[' . join(', ', map { qq{"$_"} } @$value) . ']'
+	  : $field =~ /^(?:default|allowed)$/ ? $value
+	  :                                     qq{"$value"};
+}
+
+# The fields in which a definition differs from another one, or all that are not
+# empty: [name, JSON] of each.
+sub fields_of
+{
+	my ($definition, $other) = @_;
+	$other //= { description => '' };
+	return grep { defined $_->[1] && $_->[1] ne $_->[2] }
+	  map {
+		my ($name, $field) = @$_;
+		[ $name, format_field($definition, $field), format_field($other, $field) // '' ]
+	  } @definition_fields;
+}
+
+sub format_definition
+{
+	return '{' . join(', ', map { qq{"$_->[0]": $_->[1]} } fields_of(@_)) . '}';
+}
+
+# How a role makes the definitions those of a document: a list of [key, old, new],
+# or an error.
+sub plan_definitions
+{
+	my ($role, $definitions) = @_;
+	my %taken = taken_names();
+	my @steps;
+	for my $key (sort keys %$definitions)
+	{
+		my $old = definition($key);
+		my $new = merge_definition($key, parse_definition($definitions->{$key}));
+		my %differs;
+		if ($old)
+		{
+			%differs = map { $_->[0] => 1 } fields_of($new, $old) or next;
+		}
+		else { return 'ERROR:  22023' unless is_definable($key, $new) }
+		return 'ERROR:  42501' if !is_system_owner($role) || $new->{builtin};
+		return 'ERROR:  42710' if !$old && ($taken{$key} || $taken{ $new->{json_name} });
+		return 'ERROR:  55000' if $differs{type} || $differs{jsonName};
+		return 'ERROR:  22023'
+		  if ($differs{allowedValues} || $differs{default})
+		  && !has_valid_values($new);
+		push @steps, [ $key, $old, $new ];
+	}
+	my @new = grep { !$_->[1] } @steps;
+	my %owner;
+	for my $step (@new)
+	{
+		for my $name ($step->[0], $step->[2]{json_name})
+		{
+			return 'ERROR:  42710' if ($owner{$name} //= $step->[0]) ne $step->[0];
+		}
+	}
+	return @steps;
 }
 
 # What a request wants: a hash by key, or undef if it is a bad one.  A request is
@@ -606,8 +778,89 @@ sub random_value
 	my ($key) = @_;
 	return pick('"true"', '1', '[]', '{"enabled": true}', '0.5', '["x"]') if rand() < 0.05;
 	my $definition = definition($key);
-	return pick(
-		@{ $pools{ $definition ? $definition->{type} : $natural_type{$key} // 'boolean' } });
+	my @pool  = @{ $pools{ $definition ? $definition->{type} : $natural_type{$key} // 'boolean' } };
+	my @valid = grep { $definition && is_valid($_, @$definition{qw(type allowed)}) } @pool;
+	return pick(@valid && rand() < 0.9 ? @valid : @pool);
+}
+
+sub random_list { my (@elements) = @_; return '[' . join(', ', @elements) . ']' }
+
+# What a document gives of a definition.
+sub random_definition
+{
+	my ($key) = @_;
+	my $old   = definition($key);
+	my $type  = $old ? $old->{type} : rand() < 0.8 && $natural_type{$key} || pick(sort keys %pools);
+	my %given = $old && rand() < 0.3 ? map { @$_[ 0, 1 ] } fields_of($old) : ();
+	my $allowed = $old ? $old->{allowed} : undef;
+	return pick('null', '[]', 'true', '"x"', '1') if rand() < 0.01;
+	delete $given{description}                    if $old && $old->{builtin};
+	return \%given                                if $old && rand() < ($old->{builtin} ? 0.8 : 0.2);
+
+	if ($type =~ /^(?:string|integer|number|array)$/ && rand() < 0.3)
+	{
+		my @elements = $type eq 'array' ? ('"x"', '"y"', 1, 2) : @{ $pools{$type} };
+		@elements             = grep { rand() < 0.7 } @elements;
+		$allowed              = random_list(@elements);
+		$given{allowedValues} = $allowed;
+	}
+	if (defined $given{allowedValues} || rand() < ($old ? 0.3 : $type eq 'boolean' ? 0.7 : 0.97))
+	{
+		my @valid = grep { is_valid($_, $type, $allowed) } @{ $pools{$type} };
+		$given{default} = pick(@valid && rand() < 0.95 ? @valid : @{ $pools{$type} });
+	}
+	$given{type}   = qq{"$type"}                        if rand() < ($old ? 0.1 : 0.5);
+	$given{type}   = '"' . pick(sort keys %pools) . '"' if rand() < 0.02;
+	$given{levels} = random_list(map { qq{"$_"} } pick(@levels), grep { rand() < 0.5 } @levels)
+	  if rand() < 0.4;
+	$given{stage}       = '"' . pick(@stages) . '"'               if rand() < 0.3;
+	$given{description} = pick('"words"', '"other words"', '""')  if rand() < 0.3;
+	$given{jsonName}    = pick('"own"', '"userSchema"', '"fInt"') if rand() < 0.03;
+	$given{jsonName}    = '"' . ($old ? $old->{json_name} : camel_case($key)) . '"' if rand() < 0.1;
+	$given{ pick('defaults', 'key', map { $_->[0] } @definition_fields) } =
+	  pick('null', '1', '"x"', '""', '[]', '[1]', '{}', '["x"]', '["user", null]', 'true')
+	  if rand() < 0.03;
+	return \%given;
+}
+
+# The definitions of a document by key.
+sub random_definitions
+{
+	my %definitions;
+	for (1 .. 1 + rand 3)
+	{
+		my $key =
+		  rand() < 0.05
+		  ? pick(sort(keys %builtin), 'Bad', '', 'fInt', 'f' x 64)
+		  : pick(@own_features);
+		$definitions{$key} = random_definition($key);
+	}
+	return \%definitions;
+}
+
+# The definitions that these would make, for settings to go with them.
+sub planned_definitions
+{
+	my ($definitions) = @_;
+	my %planned = %{ $state->{definitions} };
+	for my $key (keys %$definitions)
+	{
+		my $parsed = parse_definition($definitions->{$key}) or next;
+		$planned{$key} = merge_definition($key, $parsed);
+	}
+	return \%planned;
+}
+
+# The field of a document with definitions, if it has one.
+sub definitions_field
+{
+	my ($definitions) = @_;
+	return                              unless defined $definitions;
+	return qq{"features": $definitions} unless ref $definitions;
+	return '"features": {'
+	  . join(', ',
+		map { json_string($_) . ': ' . request_text($definitions->{$_}) } sort keys %$definitions)
+	  . '}';
 }
 
 sub random_key
@@ -972,23 +1225,10 @@ my %operations = (
 			sub {
 				return 'ERROR:  22023' unless @$list;
 				return 'ERROR:  22023'
-				  if !defined $key || !defined $default || $key !~ /^[a-z][a-z0-9_]{0,62}$/;
-				my $name = $json_name // $key =~ s/_+(.?)/uc $1/gre;
-				return 'ERROR:  22023'
-				  if length($name) == 0
-				  || length($name) > 200
-				  || $name =~ /^(?:details|organizationId|userId)$/
-				  || $default eq 'null';
-				my $own_type = $type // type_of($default);
-				return 'ERROR:  22023'
-				  if defined $allowed && !are_valid_allowed_values($allowed, $own_type);
-				return 'ERROR:  22023' unless is_valid($default, $own_type, $allowed);
-				return 'ERROR:  42501' unless is_system_owner($role);
-				my %taken = map { $_ => 1, definition($_)->{json_name} => 1 } keys_of_all();
-				return 'ERROR:  42710' if $taken{$key} || $taken{$name};
-				$state->{definitions}{$key} = {
-					json_name   => $name,
-					type        => $own_type,
+				  if !defined $key || !defined $default;
+				my $new = {
+					json_name   => $json_name // camel_case($key),
+					type        => $type      // type_of($default),
 					default     => $default,
 					allowed     => $allowed,
 					stage       => 'experimental',
@@ -996,6 +1236,11 @@ my %operations = (
 					levels      => $list,
 					builtin     => 0
 				};
+				return 'ERROR:  22023' if $default eq 'null' || !is_definable($key, $new);
+				return 'ERROR:  42501' unless is_system_owner($role);
+				my %taken = taken_names();
+				return 'ERROR:  42710' if $taken{$key} || $taken{ $new->{json_name} };
+				$state->{definitions}{$key} = $new;
 				return '';
 			});
 	},
@@ -1024,25 +1269,9 @@ my %operations = (
 				$new->{default}     = $default                              if defined $default;
 				$new->{description} = $description                          if defined $description;
 				$new->{allowed}     = $allowed eq 'null' ? undef : $allowed if defined $allowed;
-				return 'ERROR:  22023'
-				  if defined $new->{allowed}
-				  && !are_valid_allowed_values($new->{allowed}, $new->{type});
-				return 'ERROR:  22023'
-				  unless is_valid($new->{default}, $new->{type}, $new->{allowed});
-				return 'ERROR:  55000'
-				  if defined $allowed
-				  && grep {
-					$_->{settings}{$key}
-					  && !is_valid($_->{settings}{$key}[0], $new->{type}, $new->{allowed})
-				  } values %{ $state->{scopes} };
-				if ($list)
-				{
-					my %in = map { $_ => 1 } @$list;
-					return 'ERROR:  55000'
-					  if grep { !$in{ level_of($_) } && $state->{scopes}{$_}{settings}{$key} }
-					  keys %{ $state->{scopes} };
-					$new->{levels} = $list;
-				}
+				$new->{levels}      = $list                                 if $list;
+				return 'ERROR:  22023' unless has_valid_values($new);
+				return 'ERROR:  55000' if is_violated($key, $new);
 				$state->{definitions}{$key} = $new;
 				return '';
 			});
@@ -1082,8 +1311,11 @@ my %operations = (
 			});
 	},
 	apply => sub {
-		my ($role) = @_;
-		my $dry_run = rand() < 0.04 ? 'NULL' : pick('true', 'false', 'false');
+		my ($role)      = @_;
+		my $dry_run     = rand() < 0.04 ? 'NULL'               : pick('true', 'false', 'false');
+		my $definitions = rand() < 0.5  ? random_definitions() : undef;
+		$definitions = pick('[]', 'null', '1') if rand() < 0.01;
+		local $state->{definitions} = planned_definitions($definitions) if ref $definitions;
 		my %document;
 		my $part = sub {
 			my ($level) = @_;
@@ -1092,24 +1324,38 @@ my %operations = (
 			  : rand() < 0.2  ? {}
 			  :                 random_features($level);
 		};
+
+		# Of many scopes, one is wrong more often than not.
+		my $is_small = rand() < 0.6;
 		$document{system} = $part->('system') if rand() < 0.4;
-		for (1 .. rand 3)
+		for (1 .. rand($is_small ? 1 : 3))
 		{
 			my $id = random_id();
 			next if $id eq '' && rand() < 0.7 || length $id > 200 && rand() < 0.7;
 			$document{ instance($id) } = $part->('instance');
 		}
-		for (1 .. rand 4)
+		for (1 .. rand($is_small ? 2 : 4))
 		{
 			my $level = pick(qw(organization user));
 			my ($instance, $id) = (random_id(), random_lower_id($level));
 			next if bad_id($instance) && rand() < 0.7;
+			next if $is_small         && !$state->{scopes}{ instance($instance) };
 			$document{ lower($level, $instance, $id) } = $part->($level);
+		}
+		if (ref $definitions && rand() < 0.7)
+		{
+
+			# Settings that a definition may no longer allow.
+			for my $name (sort keys %{ $state->{scopes} })
+			{
+				next unless grep { $state->{scopes}{$name}{settings}{$_} } keys %$definitions;
+				$document{$name} //= rand() < 0.5 ? {} : random_features(level_of($name));
+			}
 		}
 		my %rollouts;
 		for my $name (grep { $_ eq 'system' || rand() < 0.5 } 'system', instance(random_id()))
 		{
-			next if rand() < 0.6 || bad_id(scope_id($name));
+			next if rand() < ($is_small ? 0.9 : 0.6) || bad_id(scope_id($name));
 			$rollouts{$name} = {};
 			for (1 .. rand 3)
 			{
@@ -1123,14 +1369,20 @@ my %operations = (
 		  ? pick('"features_of_mine": {}', '"users": 1', '"users": {"a": null}')
 		  : undef;
 		my $text = '{'
-		  . join(', ', document_fields(%document), rollout_fields(%rollouts), $extra // ()) . '}';
+		  . join(', ',
+			definitions_field($definitions),
+			document_fields(%document),
+			rollout_fields(%rollouts),
+			$extra // ())
+		  . '}';
 		if (rand() < 0.03) { $text = pick(undef, '[]', 'null'); $extra = 'bad' }
 		return (
 			sprintf('SELECT * FROM apply_features(%s, %s)', quote($text), $dry_run),
 			sub {
 				my $before = dclone($state);
-				my $result = apply($role, \%document, \%rollouts, $extra, $dry_run);
-				$state = $before if $result =~ /^ERROR/;
+				my $result =
+				  apply($role, \%document, \%rollouts, $definitions // {}, $extra, $dry_run);
+				$state = $before if $result =~ /^ERROR/ || $dry_run eq 'true';
 				return $result;
 			});
 	},
@@ -1138,7 +1390,7 @@ my %operations = (
 		my ($role) = @_;
 		my $users = pick('', '', 'false', 'true', 'true', rand() < 0.2 ? 'NULL' : 'true');
 		return (
-			"SELECT export_features($users) - 'features'",
+			"SELECT export_features($users)",
 			sub {
 				return 'ERROR:  22023' if $users eq 'NULL';
 				my (%document, %rollouts);
@@ -1153,12 +1405,20 @@ my %operations = (
 					  for grep { defined $settings->{$_}[2] } @keys;
 					$document{$name} = \%features if %features || $name !~ /\n/;
 				}
+				my %definitions = map { $_ => format_definition(definition($_)) }
+				  grep { !definition($_)->{builtin} } keys_of_all();
 				return '{'
-				  . join(', ', document_fields(instances => 1, %document),
+				  . join(', ',
+					definitions_field(%definitions ? \%definitions : undef),
+					document_fields(instances => 1, %document),
 					rollout_fields(%rollouts))
 				  . '}';
 			},
 			\&canonical);
+	},
+	apply_exported => sub {
+		my $dry_run = pick('true', 'false');
+		return ("SELECT count(*) FROM apply_features(export_features(true), $dry_run)", sub { 0 });
 	},
 	enabled => sub {
 		my ($context, $chain) = random_context();
@@ -1335,10 +1595,10 @@ my %operations = (
 				return join "\n", map {
 					my $d = definition($_);
 					join '|', $_, @$d{qw(json_name type default)}, $d->{allowed} // '',
-					  $d->{stage}, '{' . join(',', @{ $d->{levels} }) . '}', $d->{description},
+					  $d->{stage}, '{' . join(',', @{ $d->{levels} }) . '}',
 					  $d->{builtin}
-					  ? 't'
-					  : 'f'
+					  ? ('', 't')
+					  : ($d->{description}, 'f')
 				} keys_of_all();
 			});
 	},
@@ -1701,7 +1961,8 @@ sub revert
 		my $definition = definition($key);
 		next if !$definition || $definition->{stage} eq 'removed';
 		return 'ERROR:  22023'
-		  unless is_valid($settings{$key}[0], $definition->{type}, $definition->{allowed});
+		  unless is_valid($settings{$key}[0], @$definition{qw(type allowed)})
+		  && grep { $_ eq 'instance' } @{ $definition->{levels} };
 		$wanted{$key} = [ @{ $settings{$key} }[ 0, 2 ] ];
 	}
 	make_changes($role, $name, find_changes($scope, unset_all_others($scope, \%wanted)))
@@ -1732,12 +1993,17 @@ sub purge
 	return $deleted;
 }
 
-# A document says what the settings of some scopes are.  All of it is checked
-# first, then it is applied, scope by scope.
+# A document says what some definitions and the settings of some scopes are.  All of
+# it is checked first, then it is applied, scope by scope.  While that is so, the
+# definitions are what they will be, except that those that will be removed are not
+# yet.  A dry run does the same, but it records nothing.
 sub apply
 {
-	my ($role, $document, $rollouts, $extra, $dry_run) = @_;
-	return 'ERROR:  22023' if $dry_run eq 'NULL' || $extra;
+	my ($role, $document, $rollouts, $definitions, $extra, $dry_run) = @_;
+	return 'ERROR:  22023'                   if $dry_run eq 'NULL' || $extra;
+	local @said{qw(actor reason)} = ('', '') if $dry_run eq 'true';
+	return 'ERROR:  22023' unless ref $definitions;
+	return 'ERROR:  22023' if grep { !parse_definition($_) } values %$definitions;
 	my %requests = %$document;
 	$requests{$_} //= {} for keys %$rollouts;
 	return 'ERROR:  22023'
@@ -1751,9 +2017,27 @@ sub apply
 		  || scope_id($a) cmp scope_id($b)
 	} keys %requests;
 
+	my @steps = plan_definitions($role, $definitions);
+	return $steps[0] if @steps && !ref $steps[0];
+	my @rows_of_definitions;
+	for my $step (@steps)
+	{
+		my ($key, $old, $new) = @$step;
+		push @rows_of_definitions,
+		  [
+			'', '', '', $key,
+			$old ? format_definition($old, $new) : '',
+			format_definition($new, $old), ''
+		  ];
+		my $interim = {%$new};
+		$interim->{stage} = $old ? $old->{stage} : 'experimental' if $new->{stage} eq 'removed';
+		$state->{definitions}{$key} = $interim;
+	}
+
+	my @rows;
 	for my $pass ('check', 'change')
 	{
-		my @rows;
+		@rows = @rows_of_definitions;
 		my %made;
 		for my $name (@names)
 		{
@@ -1786,9 +2070,14 @@ sub apply
 			next if $pass eq 'check';
 			make_changes($role, $name, @changes) or return 'ERROR:  22023';
 		}
-		return join "\n", map { join '|', @$_ } @rows if $pass eq 'change' || $dry_run eq 'true';
 	}
-	return;
+	for my $step (@steps)
+	{
+		my ($key, undef, $new) = @$step;
+		return 'ERROR:  55000' if is_violated($key, $new);
+		$state->{definitions}{$key} = $new;
+	}
+	return join "\n", map { join '|', @$_ } @rows;
 }
 
 sub service
@@ -1855,7 +2144,7 @@ my @names = (
 	('roll_out_system') x 2,
 	('service') x 3,
 	('define') x 4,
-	('apply') x 2,
+	('apply') x 4,
 	('at') x 2,
 	('revert') x 2);
 
@@ -1905,7 +2194,8 @@ while ($step++ < $steps)
 		  defined $changed && rand() < 0.7 ? pick(qw(set set_system apply)) : pick(@names);
 		my ($sql, $model, $form) = $operations{$operation}->($role);
 		$changed =
-			$sql =~ /(?:define_feature|alter_feature|set_feature_stage|drop_feature)\(E'(f_\w+)'/
+			 $sql =~ /(?:define_feature|alter_feature|set_feature_stage|drop_feature)\(E'(f_\w+)'/
+		  || $sql =~ /"features": \{"(f_\w+)"/
 		  ? $1
 		  : undef;
 		$session->query("SET ROLE \"$role\"");
@@ -1959,6 +2249,19 @@ ok(!$failed, "$steps random statements answer as the model does")
 $session->query('ROLLBACK') if @stack;
 is($node->safe_psql('postgres', 'SELECT * FROM check_instance_features()'),
 	'', 'random statements leave the tables consistent');
+
+# An exported document makes another database the same, but for owners and history.
+my $document = $node->safe_psql('postgres', 'SELECT export_features(true)');
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+$node->safe_psql('copy', q{CREATE EXTENSION instance_features; SELECT drop_instance('default')});
+is( $node->safe_psql(
+		'copy', 'SELECT count(*) >= 0 FROM apply_features('
+		  . quote($document) . ');
+			SELECT export_features(true)'),
+	"t\n$document",
+	'an exported document gives an empty database the same definitions and settings');
+is($node->safe_psql('copy', 'SELECT * FROM check_instance_features()'),
+	'', 'a document that was applied leaves the tables consistent');
 
 if (!$failed)
 {
