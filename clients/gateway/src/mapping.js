@@ -8,7 +8,7 @@
 import { create, fromJson, isFieldSet, toJson } from '@bufbuild/protobuf';
 import { FeatureService as FeatureServiceV2 } from '@zitadel/proto/zitadel/feature/v2/feature_service_pb.js';
 import { FeatureService as FeatureServiceV2beta } from '@zitadel/proto/zitadel/feature/v2beta/feature_service_pb.js';
-import { badField, repeatedField } from './status.js';
+import { badField, repeatedField, unknownField } from './status.js';
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
@@ -78,11 +78,18 @@ const versions = new Map(
 
 const versionOf = (path) => versions.get(/^\/(v2(?:beta)?)\//.exec(path)[1]);
 
+/** A field of newer messages must not be lost silently. */
+function checkKnown({ $unknown: [field] = [] }) {
+  if (field) throw unknownField(field.no);
+}
+
 /** What is stored of a message's field that is typed: also its parts that are false or empty. */
 function toStored(field, message) {
   const value = message[field.localName];
-  if (field.fieldKind === 'message')
+  if (field.fieldKind === 'message') {
+    checkKnown(value);
     return toJson(field.message, value, { alwaysEmitImplicit: true });
+  }
   // As the rules of the messages say; a number without a name is in no list of values.
   for (const [i, number] of value.entries()) {
     const known = field.enum.value[number];
@@ -96,6 +103,7 @@ function toStored(field, message) {
 
 /** The features that a message sets, as a body for feature_service.  Throws a ServiceError. */
 export function toRequest(schema, message, idField) {
+  checkKnown(message);
   const features = toJson(schema, message);
   if (idField) delete features[idField.jsonName];
   for (const field of schema.fields.filter(isTyped)) {

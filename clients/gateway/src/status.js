@@ -50,6 +50,14 @@ export const badReason = (detail) =>
   new ServiceError(400, 3, '22023', 'the header "x-change-reason" cannot be read', detail);
 export const badField = (name, detail) =>
   new ServiceError(400, 3, '22023', `invalid value for feature "${name}"`, detail);
+export const unknownField = (number) =>
+  new ServiceError(
+    400,
+    3,
+    '22023',
+    `field ${number} of the message is unknown`,
+    'The client was made with other definitions of the service than the gateway.',
+  );
 export const repeatedField = (name) =>
   new ServiceError(400, 3, '22023', `field "${name}" is given more than once`);
 export const emptyId = (resource) =>

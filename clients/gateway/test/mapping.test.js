@@ -280,3 +280,28 @@ test('a value that is not of the form of its message is told as it is, and stops
   }
   await query("SELECT reset_instance_features('acme')");
 });
+
+test('a field that the messages do not know is refused, and nothing is set', async (t) => {
+  const { gateway, stored } = await begin(t);
+  const transport = createGrpcTransport({
+    baseUrl: `http://localhost:${gateway.http2Port}`,
+    interceptors: [NewAuthorizationBearerInterceptor(await tokenOf('landlord'))],
+  });
+  const { setInstanceFeatures } = createClient(FeatureServiceV2, transport);
+  const { input } = FeatureServiceV2.method.setInstanceFeatures;
+  const newer = [{ no: 99, wireType: 0, data: new Uint8Array([1]) }];
+  for (const message of [
+    Object.assign(create(input, { userSchema: true }), { $unknown: newer }),
+    create(input, {
+      loginV2: Object.assign(create(input.field.loginV2.message, { required: true }), {
+        $unknown: newer,
+      }),
+    }),
+  ]) {
+    await assert.rejects(setInstanceFeatures(message), {
+      code: Code.InvalidArgument,
+      rawMessage: 'field 99 of the message is unknown',
+    });
+  }
+  assert.deepEqual(await stored(), {});
+});
