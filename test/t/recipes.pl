@@ -142,21 +142,24 @@ SKIP:
 	}
 
 	# What a transaction that is rolled back cannot show.
-	$node->safe_psql('postgres', q{CREATE EXTENSION instance_features; SELECT create_team('red')});
+	$node->safe_psql(
+		'postgres', q{
+		CREATE EXTENSION instance_features;
+		SELECT create_team('red'), define_feature('shared', levels => '{system,team}')});
 	my $listener = Session->new($node);
 	$listener->query('LISTEN instance_features');
-	$node->safe_psql('postgres', q{SELECT set_team_features('{"webKey": true}', 'red')});
+	$node->safe_psql('postgres', q{SELECT set_team_features('{"shared": true}', 'red')});
 	like(
 		$listener->query('SELECT 1'),
-		qr/"level": "team", "resourceOwner": "red", "sequence": 1, .*"features": \["web_key"\]/,
+		qr/"level": "team", "resourceOwner": "red", "sequence": 1, .*"features": \["shared"\]/,
 		'a change of a team is notified');
 	is( $listener->query(
-			q{SELECT source FROM get_team_features(true, 'red') WHERE feature = 'web_key'}),
+			q{SELECT source FROM get_team_features(true, 'red') WHERE feature = 'shared'}),
 		'team',
 		'a session reads the setting of a team');
 	$node->safe_psql('postgres', q{SELECT reset_team_features('red')});
 	is( (   $listener->query(
-				q{SELECT source FROM get_team_features(true, 'red') WHERE feature = 'web_key'}) =~
+				q{SELECT source FROM get_team_features(true, 'red') WHERE feature = 'shared'}) =~
 			  /^(.*)/)[0],
 		'default',
 		'another session\'s reset of a team is seen at once');
