@@ -813,7 +813,7 @@ sub random_definition
 	$given{type}   = '"' . pick(sort keys %pools) . '"' if rand() < 0.02;
 	$given{levels} = random_list(map { qq{"$_"} } pick(@levels), grep { rand() < 0.5 } @levels)
 	  if rand() < 0.4;
-	$given{stage}       = '"' . pick(@stages) . '"'               if rand() < 0.3;
+	$given{stage}       = '"' . pick(@stages, 'removed') . '"'    if rand() < 0.3;
 	$given{description} = pick('"words"', '"other words"', '""')  if rand() < 0.3;
 	$given{jsonName}    = pick('"own"', '"userSchema"', '"fInt"') if rand() < 0.03;
 	$given{jsonName}    = '"' . ($old ? $old->{json_name} : camel_case($key)) . '"' if rand() < 0.1;
@@ -827,12 +827,14 @@ sub random_definition
 sub random_definitions
 {
 	my %definitions;
+	my %set = map  { $_ => 1 } map { keys %{ $_->{settings} } } values %{ $state->{scopes} };
+	my @set = grep { $set{$_} } @own_features;
 	for (1 .. 1 + rand 3)
 	{
 		my $key =
 		  rand() < 0.05
 		  ? pick(sort(keys %builtin), 'Bad', '', 'fInt', 'f' x 64)
-		  : pick(@own_features);
+		  : pick(@set && rand() < 0.4 ? @set : @own_features);
 		$definitions{$key} = random_definition($key);
 	}
 	return \%definitions;
@@ -880,7 +882,8 @@ sub random_features
 	for (1 .. 1 + rand 3)
 	{
 		my $key = @fitting && rand() < 0.95 ? pick(@fitting) : pick(keys_of_all(), @own_features);
-		$key = $changed if defined $changed && rand() < 0.5;
+		$key = $changed
+		  if defined $changed && rand() < ((grep { $_ eq $changed } @fitting) ? 0.6 : 0.1);
 		my $name = rand() < 0.5 || !definition($key) ? $key : definition($key)->{json_name};
 		$fields{$name} = rand() < 0.3 ? 'null' : random_value($key);
 		$fields{ pick('user_shema', 'LoginDefaultOrg', '', 'üx', q{a'b}) } = 'true'
@@ -1316,6 +1319,7 @@ my %operations = (
 		my $definitions = rand() < 0.5  ? random_definitions() : undef;
 		$definitions = pick('[]', 'null', '1') if rand() < 0.01;
 		local $state->{definitions} = planned_definitions($definitions) if ref $definitions;
+		$changed = pick(grep { definition($_) } sort keys %$definitions) if ref $definitions;
 		my %document;
 		my $part = sub {
 			my ($level) = @_;
@@ -1342,7 +1346,7 @@ my %operations = (
 			next if $is_small         && !$state->{scopes}{ instance($instance) };
 			$document{ lower($level, $instance, $id) } = $part->($level);
 		}
-		if (ref $definitions && rand() < 0.7)
+		if (ref $definitions && rand() < 0.8)
 		{
 
 			# Settings that a definition may no longer allow.
