@@ -813,7 +813,7 @@ sub random_definition
 	$given{type}   = '"' . pick(sort keys %pools) . '"' if rand() < 0.02;
 	$given{levels} = random_list(map { qq{"$_"} } pick(@levels), grep { rand() < 0.5 } @levels)
 	  if rand() < 0.4;
-	$given{stage}       = '"' . pick(@stages, 'removed') . '"'    if rand() < 0.3;
+	$given{stage}       = '"' . pick(@stages, 'removed') . '"'    if rand() < 0.4;
 	$given{description} = pick('"words"', '"other words"', '""')  if rand() < 0.3;
 	$given{jsonName}    = pick('"own"', '"userSchema"', '"fInt"') if rand() < 0.03;
 	$given{jsonName}    = '"' . ($old ? $old->{json_name} : camel_case($key)) . '"' if rand() < 0.1;
@@ -2148,6 +2148,7 @@ my @names = (
 	('roll_out_system') x 2,
 	('service') x 3,
 	('define') x 4,
+	('drop_feature') x 3,
 	('apply') x 4,
 	('at') x 2,
 	('revert') x 2);
