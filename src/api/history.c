@@ -188,6 +188,11 @@ can_be_restored(const SettingRow *setting)
 	definition = definition_get(feature);
 	if (definition->removed)
 		return false;
+	if (!level_is_in(LEVEL_INSTANCE, definition->levels))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("feature \"%s\" cannot be set on level %s any longer",
+						setting->feature, level_name(LEVEL_INSTANCE))));
 	json_root_value(setting->value, &value);
 	violation = value_violation(&value, definition->type,
 								definition->allowed_values);

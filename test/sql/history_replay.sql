@@ -122,6 +122,13 @@ SELECT is(pg_temp.try($$SELECT revert_instance_features(3, 'a')$$),
     '22023 | feature "max_users" cannot have the value again that event 3 gave it | '
         '3 is not one of the allowed [1, 10].',
     'revert_instance_features() refuses a value that is no longer allowed');
+SAVEPOINT level;
+SELECT reset_instance_features('a'),
+    alter_feature('max_users', allowed_values => 'null', levels => '{system}') \g /dev/null
+SELECT is(pg_temp.try($$SELECT revert_instance_features(3, 'a')$$),
+    '22023 | feature "max_users" cannot be set on level instance any longer',
+    'revert_instance_features() refuses a feature that can no longer be set on instances');
+ROLLBACK TO level;
 SELECT drop_feature('max_users', true) \g /dev/null
 SELECT is((revert_instance_features(3, 'a')).sequence, 20::bigint,
     'a revert skips a dropped feature');
