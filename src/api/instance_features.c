@@ -150,18 +150,14 @@ set_feature_context(PG_FUNCTION_ARGS)
 		report_null_argument("instance_id");
 	is_local = argument_boolean(fcinfo, 3, "is_local");
 	named = argument_context(fcinfo, 0);
-	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
-	{
-		if (named.ids[level].id != NULL)
-			context_check_id(level, named.ids[level].id, named.ids[level].len);
-	}
+	context_check_ids(&named);
 
 	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
 		const		NamedId *id = &named.ids[level];
 
 		(void) set_config_option(level_infos[level].setting,
-								 pnstrdup(id->id ? id->id : "", id->len),
+								 id->id ? pnstrdup(id->id, id->len) : "",
 								 PGC_USERSET, PGC_S_SESSION,
 								 is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET,
 								 true, 0, false);

@@ -47,6 +47,21 @@ context_check_id(FeatureLevel level, const char *id, int len)
 }
 
 /*
+ * The same for all ids that a call names.
+ */
+void
+context_check_ids(const NamedIds * named)
+{
+	for (int level = 0; level < NUM_LEVELS; level++)
+	{
+		const		NamedId *id = &named->ids[level];
+
+		if (id->id != NULL)
+			context_check_id(level, id->id, id->len);
+	}
+}
+
+/*
  * Find the id of a scope of a level, which is the named one or, if no scope
  * above is named, the current one.  The result has no id if there is none.
  */

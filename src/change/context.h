@@ -23,6 +23,7 @@ typedef struct NamedIds
 extern char *context_current_ids[NUM_LEVELS];
 
 extern void context_check_id(FeatureLevel level, const char *id, int len);
+extern void context_check_ids(const NamedIds * named);
 extern ScopeChain context_chain(const NamedIds * named, FeatureLevel lowest);
 extern ScopeChain context_chain_of(const ScopeName *name);
 extern void context_require(const ScopeChain *chain, const NamedIds * named,
