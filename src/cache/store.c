@@ -126,8 +126,12 @@ void
 store_remove(CachedScope *scope)
 {
 	StoreEntry *entry = messages_lookup(by_message, scope->message);
-	CachedScope **link = &entry->first;
+	CachedScope **link;
 
+	/* store_add() has put it there. */
+	if (entry == NULL)
+		pg_unreachable();
+	link = &entry->first;
 	while (*link != scope)
 		link = &(*link)->next;
 	*link = scope->next;
