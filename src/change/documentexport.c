@@ -198,11 +198,11 @@ next_owner(const Export *export)
  * End the object of that owner, and go to the one after it.
  */
 static void
-pass_owner(Export *export)
+pass_owner(Export *export, const ScopeName *owner)
 {
 	CHECK_FOR_INTERRUPTS();
-	add_object(&export->level, next_owner(export)->id, &export->scope);
-	add_rollouts(&export->instance_rollouts, next_owner(export)->id,
+	add_object(&export->level, owner->id, &export->scope);
+	add_rollouts(&export->instance_rollouts, owner->id,
 				 &export->scope_rollouts);
 	export->next++;
 }
@@ -218,7 +218,7 @@ take_owner_setting(const ScopeName *name, const SettingRow *setting,
 
 	while ((instance = next_owner(export)) != NULL &&
 		   (cmp = scopename_compare(instance, name)) < 0)
-		pass_owner(export);
+		pass_owner(export, instance);
 	if (instance != NULL && cmp == 0)
 		add_setting(export, setting);
 	MemoryContextSwitchTo(caller_cxt);
@@ -230,11 +230,13 @@ take_owner_setting(const ScopeName *name, const SettingRow *setting,
 static void
 export_owners(Export *export, FeatureLevel level)
 {
+	const ScopeName *owner;
+
 	find_owners(export, level);
 	tableread_foreach_scope_setting(export->snapshot, level, "", 0,
 									take_owner_setting, export);
-	while (next_owner(export) != NULL)
-		pass_owner(export);
+	while ((owner = next_owner(export)) != NULL)
+		pass_owner(export, owner);
 	if (export->level.count > 0 || level_infos[level].implicit_id != NULL)
 		add_object(&export->document, level_infos[level].document_field,
 				   &export->level);
@@ -251,7 +253,7 @@ export_owners(Export *export, FeatureLevel level)
 static void
 pass_scope(Export *export)
 {
-	if (export->scope.count > 0)
+	if (export->current != NULL && export->scope.count > 0)
 		add_object(&export->instance, export->current->id, &export->scope);
 	export->current = NULL;
 }
@@ -260,12 +262,11 @@ pass_scope(Export *export)
  * The same for the scopes below the next instance, which have all come.
  */
 static void
-pass_scopes_of_instance(Export *export)
+pass_scopes_of_instance(Export *export, const ScopeName *instance)
 {
 	pass_scope(export);
 	if (export->instance.count > 0)
-		add_object(&export->level, next_owner(export)->id,
-				   &export->instance);
+		add_object(&export->level, instance->id, &export->instance);
 	export->next++;
 }
 
@@ -281,7 +282,7 @@ take_setting_below(const ScopeName *name, const SettingRow *setting,
 
 	while ((instance = next_owner(export)) != NULL &&
 		   (cmp = scopename_compare(instance, &owner)) < 0)
-		pass_scopes_of_instance(export);
+		pass_scopes_of_instance(export, instance);
 	if (instance != NULL && cmp == 0)
 	{
 		if (export->current == NULL ||
@@ -308,12 +309,15 @@ take_setting_below(const ScopeName *name, const SettingRow *setting,
 static void
 export_scopes_below(Export *export, FeatureLevel level)
 {
+	const ScopeName *instance;
+
 	export->owners = export->instances;
 	export->next = 0;
 	tableread_foreach_scope_setting(export->snapshot, level, NULL, 0,
 									take_setting_below, export);
-	if (next_owner(export) != NULL)
-		pass_scopes_of_instance(export);
+	instance = next_owner(export);
+	if (instance != NULL)
+		pass_scopes_of_instance(export, instance);
 	if (export->level.count > 0)
 		add_object(&export->document, level_infos[level].document_field,
 				   &export->level);
