@@ -90,8 +90,8 @@ find_id(const NamedIds * named, FeatureLevel level, bool named_above)
 ScopeChain
 context_chain(const NamedIds * named, FeatureLevel lowest)
 {
-	FeatureLevel levels[NUM_LEVELS];	/* from the lowest up */
-	ScopeName	names[NUM_LEVELS];	/* alike */
+	FeatureLevel levels[NUM_LEVELS] = {0};	/* from the lowest up */
+	ScopeName	names[NUM_LEVELS] = {0};	/* alike */
 	int			count = 0;
 	NamedId		instance = {"", 0};
 	bool		named_above = false;

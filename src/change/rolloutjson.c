@@ -57,6 +57,7 @@ parse_rollout(const FeatureDefinition *definition, const JsonbValue *rollout)
 							strlen(definition->key), value);
 	change = featurejson_make_change(definition->key,
 									 JsonbValueToJsonb(value));
+	/* cppcheck-suppress nullPointer */
 	if (percentage->type != jbvNumeric ||
 		!share_parse(percentage->val.numeric, &change->share))
 		share_report_bad_percentage();
