@@ -218,6 +218,10 @@ json_unpack(const JsonbValue *value)
 	while ((token = JsonbIteratorNext(&it, &part, false)) != WJB_DONE)
 		push_jsonb(&builder, token,
 				   token < WJB_BEGIN_ARRAY ? &part : NULL);
+
+	/* A container has an end, where it becomes the result. */
+	if (builder.result == NULL)
+		pg_unreachable();
 	return *builder.result;
 }
 

@@ -95,7 +95,7 @@ change_definition(DefinitionChange *change, DefinitionsCallback callback)
 		definition_report_builtin(change->key);
 
 	change->excludes_writers = change->excludes_writers ||
-		invalidates_settings(change, row);
+		(row != NULL && invalidates_settings(change, row));
 	if (!change->excludes_writers)
 	{
 		change->wait_policy = LockWaitBlock;
