@@ -163,7 +163,7 @@ same_bytes(const char *a, const char *b, int len)
  * not be where another one was named.
  */
 static inline bool
-id_matches(const LookupId * id, FunctionCallInfo fcinfo, int argno, bool matters)
+id_matches(const LookupId *id, FunctionCallInfo fcinfo, int argno, bool matters)
 {
 	const text *value;
 	int			length;
@@ -186,7 +186,7 @@ static inline bool
 lookup_matches(const FeatureLookup *lookup, FunctionCallInfo fcinfo,
 			   const text *key)
 {
-	const		LookupId *ids = lookup->ids;
+	const LookupId *ids = lookup->ids;
 	bool		lower = lookup->has_lower_levels;
 
 	return lookup->key_length == VARSIZE_ANY_EXHDR(key) &&

@@ -154,7 +154,7 @@ set_feature_context(PG_FUNCTION_ARGS)
 
 	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
 	{
-		const		NamedId *id = &named.ids[level];
+		const NamedId *id = &named.ids[level];
 
 		(void) set_config_option(level_infos[level].setting,
 								 id->id ? pnstrdup(id->id, id->len) : "",

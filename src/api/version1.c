@@ -37,7 +37,7 @@ typedef struct Version1Api
 											 void *arg);
 	void		(*unregister_change_callback) (CacheCallback callback,
 											   void *arg);
-}			Version1Api;
+} Version1Api;
 
 /*
  * Raise object_not_in_prerequisite_state if the tables are those of version 1.

@@ -144,7 +144,7 @@ typedef struct OwnRead
 	ReturnSetInfo *rsinfo;
 	List	   *instances;		/* ScopeName of those it may change */
 	MemoryContext result_cxt;
-}			OwnRead;
+} OwnRead;
 
 static void
 take_own_instance(const ScopeName *name, const ScopeRow *row, void *arg)
@@ -165,7 +165,7 @@ take_own_instance(const ScopeName *name, const ScopeRow *row, void *arg)
  * An instance without a row has nothing to show.
  */
 static void
-begin_own_read(OwnRead * read, FunctionCallInfo fcinfo, const Oid *types,
+begin_own_read(OwnRead *read, FunctionCallInfo fcinfo, const Oid *types,
 			   int ntypes)
 {
 	read->rsinfo = result_begin_set(fcinfo, types, ntypes);
@@ -209,7 +209,7 @@ emit_own_setting(const ScopeName *name, const SettingRow *setting, void *arg)
 }
 
 static void
-emit_settings_of_scope(OwnRead * read, const ScopeName *name)
+emit_settings_of_scope(OwnRead *read, const ScopeName *name)
 {
 	ListCell   *lc;
 

@@ -68,7 +68,7 @@ typedef struct NamedId
 {
 	const char *id;				/* NULL if there is none */
 	int			len;
-}			NamedId;
+} NamedId;
 
 /*
  * The name of a scope.  The strings need not be null-terminated.  Scopes of

@@ -45,7 +45,7 @@ typedef struct Attempts
 {
 	uint32		instance;		/* its message */
 	uint32		misses;
-}			Attempts;
+} Attempts;
 
 /* All of these are written only by the functions of this file. */
 static uint32 *members = NULL;	/* an open hash table; 0 if free */
@@ -129,7 +129,7 @@ absence_note(uint32 delivered)
  * forgotten when the instance changes, so its message is another one.
  */
 ScopeKey
-absence_read_key(const ScopeKey * instance)
+absence_read_key(const ScopeKey *instance)
 {
 	ScopeKey	key = *instance;
 
@@ -142,7 +142,7 @@ absence_read_key(const ScopeKey * instance)
  * Return whether a scope below an instance certainly sets nothing.
  */
 bool
-absence_is_certain(const ScopeKey * instance, const ScopeKey * scope)
+absence_is_certain(const ScopeKey *instance, const ScopeKey *scope)
 {
 	ScopeKey	key;
 
@@ -158,7 +158,7 @@ absence_is_certain(const ScopeKey * instance, const ScopeKey * scope)
  * should be read.
  */
 bool
-absence_wants_read(const ScopeKey * instance)
+absence_wants_read(const ScopeKey *instance)
 {
 	Attempts   *attempt = &attempts[instance->delivered % NUM_ATTEMPTS];
 	ScopeKey	key = absence_read_key(instance);
@@ -200,7 +200,7 @@ typedef struct AbsenceRead
 	Size		max_size;
 	bool		complete;
 	MemoryContext row_cxt;
-}			AbsenceRead;
+} AbsenceRead;
 
 static bool
 take_scope(Relation rel, HeapTuple tuple, void *arg)
@@ -241,9 +241,9 @@ take_scope(Relation rel, HeapTuple tuple, void *arg)
  */
 bool
 absence_read(Snapshot snapshot, const ScopeName *instance,
-			 const ScopeKey * key, Size max_size)
+			 const ScopeKey *key, Size max_size)
 {
-	const		Attempts *attempt = &attempts[key->delivered % NUM_ATTEMPTS];
+	const Attempts *attempt = &attempts[key->delivered % NUM_ATTEMPTS];
 	AbsenceRead read = {.max_size = max_size,.complete = true};
 
 	read.rows = (uint64) attempt->misses * ROWS_PER_MISS;

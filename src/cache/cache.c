@@ -64,7 +64,7 @@ typedef struct Watch
 {
 	uint32		delivered;
 	bool		arrived;
-}			Watch;
+} Watch;
 
 static Watch watches[NUM_LEVELS];
 static int	nwatches = 0;
@@ -80,7 +80,7 @@ typedef struct Generations
 typedef struct Load
 {
 	ScopeChain *chain;
-	const		ScopeKey *keys;
+	const ScopeKey *keys;
 	bool		values_only;	/* see cache_find_values() */
 	Generations begun;
 	Snapshot	snapshot;
@@ -89,7 +89,7 @@ typedef struct Load
 	bool		found;			/* all scopes exist */
 	int			lowest;			/* that exists, or the first that does not */
 	bool		was_read;		/* what is below the instance */
-}			Load;
+} Load;
 
 /*
  * The part of the cache's memory that each kind of entries may take.  Scopes
@@ -219,7 +219,7 @@ refresh_definitions(Snapshot snapshot, uint64 moment, Generations *begun)
  * does not agree, everything is invalidated.
  */
 static bool
-agrees(Load * load, const CachedScope *scope)
+agrees(Load *load, const CachedScope *scope)
 {
 	if (scope->generation != load->begun.data)
 		return false;
@@ -237,7 +237,7 @@ agrees(Load * load, const CachedScope *scope)
  * unless it is cached in that state.  Returns false if there is no such scope.
  */
 static bool
-refresh_scope(Load * load, int i)
+refresh_scope(Load *load, int i)
 {
 	const ScopeName *name = &load->chain->names[i];
 	bool		whole = !load->values_only || level_is_single(name->level);
@@ -276,9 +276,9 @@ refresh_scope(Load * load, int i)
  * loaded before.
  */
 static void
-remember(Load * load)
+remember(Load *load)
 {
-	const		ScopeKey *instance = &load->keys[Max(load->chain->length - 2, 0)];
+	const ScopeKey *instance = &load->keys[Max(load->chain->length - 2, 0)];
 
 	if (!cache_remembers())
 		return;
@@ -316,7 +316,7 @@ remember(Load * load)
  * snapshot.  Returns false if one of the scopes does not exist.
  */
 static bool
-load_chain(ScopeChain *chain, const ScopeKey * keys, bool values_only)
+load_chain(ScopeChain *chain, const ScopeKey *keys, bool values_only)
 {
 	Load		load = {
 		.chain = chain,.keys = keys,.values_only = values_only,.found = true,

@@ -23,7 +23,7 @@ const CachedScope chain_no_settings;
  * none, because all messages that are about it are about all scopes.
  */
 void
-chain_make_keys(const ScopeChain *chain, ScopeKey * keys)
+chain_make_keys(const ScopeChain *chain, ScopeKey *keys)
 {
 	for (int i = 0; i < chain->length; i++)
 	{
@@ -39,7 +39,7 @@ chain_make_keys(const ScopeChain *chain, ScopeKey * keys)
  * Sets *exists to whether all of its scopes exist.
  */
 bool
-chain_find_cached(ScopeChain *chain, const ScopeKey * keys, bool values_only,
+chain_find_cached(ScopeChain *chain, const ScopeKey *keys, bool values_only,
 				  bool *exists)
 {
 	int			instance = chain->length - 2;

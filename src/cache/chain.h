@@ -26,8 +26,8 @@ typedef struct ScopeChain
 /* Stands for any scope without settings. */
 extern const CachedScope chain_no_settings;
 
-extern void chain_make_keys(const ScopeChain *chain, ScopeKey * keys);
-extern bool chain_find_cached(ScopeChain *chain, const ScopeKey * keys,
+extern void chain_make_keys(const ScopeChain *chain, ScopeKey *keys);
+extern bool chain_find_cached(ScopeChain *chain, const ScopeKey *keys,
 							  bool values_only, bool *exists);
 
 #endif							/* INSTANCE_FEATURES_CHAIN_H */

@@ -42,10 +42,10 @@ effective_own_state(const CachedScope *scope, int feature,
  * level without roll-outs, where only direct DML can make one.
  */
 static bool
-rollout_holds(const NamedId * context, FeatureLevel level,
+rollout_holds(const NamedId *context, FeatureLevel level,
 			  const FeatureState *state)
 {
-	const		NamedId *id = &context[level_infos[level].rollout_level];
+	const NamedId *id = &context[level_infos[level].rollout_level];
 
 	return level_has_rollouts(level) && id->id != NULL &&
 		share_includes(state->share, state->definition->key, id->id, id->len);

@@ -35,17 +35,17 @@ typedef struct KnownFact
 	uint32		delivered;
 	uint32		rest_and_fact;	/* 0 if the place is free */
 	uint64		secret;
-}			KnownFact;
+} KnownFact;
 
 typedef struct FactBucket
 {
 	KnownFact	facts[FACTS_PER_BUCKET];
-}			FactBucket;
+} FactBucket;
 
 #define FACT_BITS 3
 
 /* All of these are written only by the functions of this file. */
-static FactBucket * buckets = NULL;
+static FactBucket *buckets = NULL;
 static uint32 nbuckets = 0;
 static int	nfacts = 0;
 static uint64 generation = 0;	/* of the facts; they are valid if it is that
@@ -58,13 +58,13 @@ find_bucket(uint32 delivered)
 }
 
 static inline FactBucket *
-next_bucket(const FactBucket * bucket)
+next_bucket(const FactBucket *bucket)
 {
 	return &buckets[(bucket - buckets + 1) % nbuckets];
 }
 
 static inline bool
-is_about(const KnownFact * known, const ScopeKey * key)
+is_about(const KnownFact *known, const ScopeKey *key)
 {
 	return known->secret == key->secret &&
 		known->delivered == key->delivered &&
@@ -75,9 +75,9 @@ is_about(const KnownFact * known, const ScopeKey * key)
  * Return what is known of a scope.
  */
 Fact
-fact_find(const ScopeKey * key)
+fact_find(const ScopeKey *key)
 {
-	const		FactBucket *bucket;
+	const FactBucket *bucket;
 
 	if (generation != generation_of_scopes)
 		return FACT_UNKNOWN;
@@ -86,7 +86,7 @@ fact_find(const ScopeKey * key)
 	{
 		for (int i = 0; i < FACTS_PER_BUCKET; i++)
 		{
-			const		KnownFact *known = &bucket->facts[i];
+			const KnownFact *known = &bucket->facts[i];
 
 			if (known->rest_and_fact == 0)
 				return FACT_UNKNOWN;
@@ -102,7 +102,7 @@ fact_find(const ScopeKey * key)
  * Remove a fact from its bucket, whose last one takes the place.
  */
 static void
-remove_fact(FactBucket * bucket, int place)
+remove_fact(FactBucket *bucket, int place)
 {
 	int			last = FACTS_PER_BUCKET - 1;
 
@@ -148,7 +148,7 @@ fact_forget(uint32 delivered)
  * there is neither.
  */
 static bool
-put_fact(const KnownFact * fact)
+put_fact(const KnownFact *fact)
 {
 	FactBucket *bucket = find_bucket(fact->delivered);
 	ScopeKey	key = {fact->delivered, fact->rest_and_fact, fact->secret};
@@ -200,7 +200,7 @@ enlarge_table(uint32 new_nbuckets, MemoryContext cxt)
 	{
 		for (int j = 0; j < FACTS_PER_BUCKET; j++)
 		{
-			const		KnownFact *fact = &old[i].facts[j];
+			const KnownFact *fact = &old[i].facts[j];
 
 			if (fact->rest_and_fact != 0 && !put_fact(fact))
 				lost = true;
@@ -238,7 +238,7 @@ prepare_table(uint32 max_buckets, MemoryContext cxt)
  * Remember a fact.  The table may take at most "max_size" bytes in "cxt".
  */
 void
-fact_remember(const ScopeKey * key, Fact fact, Size max_size,
+fact_remember(const ScopeKey *key, Fact fact, Size max_size,
 			  MemoryContext cxt)
 {
 	uint32		max_buckets = Max(max_size / sizeof(FactBucket), MIN_BUCKETS);

@@ -16,10 +16,10 @@ typedef enum Fact
 	FACT_NO_SETTINGS,			/* the scope exists and sets no feature */
 	FACT_ABSENT,				/* there is no such scope */
 	FACT_READ					/* absence.c has read what is below it */
-}			Fact;
+} Fact;
 
-extern Fact fact_find(const ScopeKey * key);
-extern void fact_remember(const ScopeKey * key, Fact fact, Size max_size,
+extern Fact fact_find(const ScopeKey *key);
+extern void fact_remember(const ScopeKey *key, Fact fact, Size max_size,
 						  MemoryContext cxt);
 extern bool fact_forget(uint32 delivered);
 extern int	fact_count(void);

@@ -11,7 +11,7 @@
 #include "table/message.h"
 
 /*
- * 128 bits that identify a scope: as what its number is delivered, the rest of
+ * 128 bits that identify a scope: the hash value of its messages, the rest of
  * the hash value that the number is taken from, and another one, whose seed
  * only this session knows, so that nobody can find two names with the same key.
  */
@@ -20,7 +20,7 @@ typedef struct ScopeKey
 	uint32		delivered;
 	uint32		rest;
 	uint64		secret;
-}			ScopeKey;
+} ScopeKey;
 
 extern ScopeKey scopekey_make(const ScopeName *name);
 

@@ -34,7 +34,7 @@ typedef struct StoreEntry
 	uint32		message;
 	CachedScope *first;
 	char		status;
-}			StoreEntry;
+} StoreEntry;
 
 #define SH_PREFIX messages
 #define SH_ELEMENT_TYPE StoreEntry

@@ -17,8 +17,8 @@
 /*
  * Return the id in an argument of type text.
  */
-NamedId
-argument_id(FunctionCallInfo fcinfo, int argno)
+static NamedId
+id_argument(FunctionCallInfo fcinfo, int argno)
 {
 	NamedId		id = {0};
 
@@ -45,9 +45,9 @@ argument_chain(FunctionCallInfo fcinfo, int argno, FeatureLevel level)
 	ScopeChain	chain;
 
 	if (!level_is_single(level))
-		named.ids[level] = argument_id(fcinfo, argno);
+		named.ids[level] = id_argument(fcinfo, argno);
 	if (level_is_in_instance(level))
-		named.ids[LEVEL_INSTANCE] = argument_id(fcinfo, argno + 1);
+		named.ids[LEVEL_INSTANCE] = id_argument(fcinfo, argno + 1);
 	chain = context_chain(&named, level);
 	context_require(&chain, &named, level);
 	return chain;
@@ -75,7 +75,7 @@ argument_context(FunctionCallInfo fcinfo, int argno)
 	NamedIds	named = {0};
 
 	for (int level = LEVEL_INSTANCE; level <= CONTEXT_LEVEL; level++)
-		named.ids[level] = argument_id(fcinfo, argno++);
+		named.ids[level] = id_argument(fcinfo, argno++);
 	return named;
 }
 

@@ -14,7 +14,6 @@
 #include "cache/effective.h"
 #include "change/context.h"
 
-extern NamedId argument_id(FunctionCallInfo fcinfo, int argno);
 extern ScopeChain argument_chain(FunctionCallInfo fcinfo, int argno,
 								 FeatureLevel level);
 extern ScopeName argument_scope(FunctionCallInfo fcinfo, int argno,

@@ -50,11 +50,11 @@ context_check_id(FeatureLevel level, const char *id, int len)
  * The same for all ids that a call names.
  */
 void
-context_check_ids(const NamedIds * named)
+context_check_ids(const NamedIds *named)
 {
 	for (int level = 0; level < NUM_LEVELS; level++)
 	{
-		const		NamedId *id = &named->ids[level];
+		const NamedId *id = &named->ids[level];
 
 		if (id->id != NULL)
 			context_check_id(level, id->id, id->len);
@@ -66,7 +66,7 @@ context_check_ids(const NamedIds * named)
  * above is named, the current one.  The result has no id if there is none.
  */
 static NamedId
-find_id(const NamedIds * named, FeatureLevel level, bool named_above)
+find_id(const NamedIds *named, FeatureLevel level, bool named_above)
 {
 	NamedId		id = named->ids[level];
 
@@ -88,7 +88,7 @@ find_id(const NamedIds * named, FeatureLevel level, bool named_above)
  * Raises invalid_parameter_value if one of them cannot be an id.
  */
 ScopeChain
-context_chain(const NamedIds * named, FeatureLevel lowest)
+context_chain(const NamedIds *named, FeatureLevel lowest)
 {
 	FeatureLevel levels[NUM_LEVELS] = {0};	/* from the lowest up */
 	ScopeName	names[NUM_LEVELS] = {0};	/* alike */
@@ -159,7 +159,7 @@ context_chain_of(const ScopeName *name)
  * then is the first of its chain.
  */
 void
-context_require(const ScopeChain *chain, const NamedIds * named,
+context_require(const ScopeChain *chain, const NamedIds *named,
 				FeatureLevel level)
 {
 	if (chain->names[0].level == level)

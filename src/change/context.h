@@ -14,7 +14,7 @@
 typedef struct NamedIds
 {
 	NamedId		ids[NUM_LEVELS];
-}			NamedIds;
+} NamedIds;
 
 /*
  * The settings that have the id of each level's current scope, such as
@@ -23,10 +23,10 @@ typedef struct NamedIds
 extern char *context_current_ids[NUM_LEVELS];
 
 extern void context_check_id(FeatureLevel level, const char *id, int len);
-extern void context_check_ids(const NamedIds * named);
-extern ScopeChain context_chain(const NamedIds * named, FeatureLevel lowest);
+extern void context_check_ids(const NamedIds *named);
+extern ScopeChain context_chain(const NamedIds *named, FeatureLevel lowest);
 extern ScopeChain context_chain_of(const ScopeName *name);
-extern void context_require(const ScopeChain *chain, const NamedIds * named,
+extern void context_require(const ScopeChain *chain, const NamedIds *named,
 							FeatureLevel level);
 extern void context_find(ScopeChain *chain);
 extern const ScopeRow *context_owner_row(const ScopeChain *chain);

@@ -92,7 +92,7 @@ static const DefinitionField fields[] =
 static LevelSet
 parse_levels(const JsonbValue *array)
 {
-	const		LevelSet all = LEVEL_BIT(NUM_LEVELS) - 1;
+	const LevelSet all = LEVEL_BIT(NUM_LEVELS) - 1;
 	JsonbIterator *it = json_begin_array(array->val.binary.data);
 	JsonbValue	element;
 	LevelSet	levels = 0;

@@ -23,7 +23,7 @@ typedef enum DocumentPart
 {
 	DOCUMENT_SETTINGS,
 	DOCUMENT_ROLLOUTS
-}			DocumentPart;
+} DocumentPart;
 
 #define NUM_DOCUMENT_PARTS (DOCUMENT_ROLLOUTS + 1)
 

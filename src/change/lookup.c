@@ -47,13 +47,13 @@ typedef struct KnownFeature
 {
 	int			number;
 	uint64		version;
-}			KnownFeature;
+} KnownFeature;
 
 /*
  * Make the number that of the present definitions.
  */
 static inline void
-renew(KnownFeature * feature, const char *key, int key_length)
+renew(KnownFeature *feature, const char *key, int key_length)
 {
 	if (likely(feature->version != 0 &&
 			   feature->version == definitions_version()))
@@ -66,8 +66,8 @@ renew(KnownFeature * feature, const char *key, int key_length)
  * Do what lookup_find() does, given what was known of the feature.
  */
 static void
-find(const NamedIds * named, const char *key, int key_length,
-	 KnownFeature * feature, ScopeChain *chain)
+find(const NamedIds *named, const char *key, int key_length,
+	 KnownFeature *feature, ScopeChain *chain)
 {
 	ScopeChain	context = context_chain(named, CONTEXT_LEVEL);
 	LevelSet	levels;
@@ -91,7 +91,7 @@ find(const NamedIds * named, const char *key, int key_length,
  * 0 if the instance does not exist.
  */
 int
-lookup_find(const NamedIds * named, const char *key, int key_length,
+lookup_find(const NamedIds *named, const char *key, int key_length,
 			ScopeChain *chain)
 {
 	KnownFeature feature = {0};
@@ -120,8 +120,8 @@ get_boolean(const Jsonb *value, bool *result)
  * something is missing.
  */
 static LookupResult
-find_enabled(const char *key, int key_length, const NamedIds * named,
-			 MissingPolicy missing, KnownFeature * feature, LevelSet * levels)
+find_enabled(const char *key, int key_length, const NamedIds *named,
+			 MissingPolicy missing, KnownFeature *feature, LevelSet *levels)
 {
 	ScopeChain	chain;
 	FeatureState state;
@@ -157,7 +157,7 @@ find_enabled(const char *key, int key_length, const NamedIds * named,
  * invalid_parameter_value if the feature is not boolean.
  */
 LookupResult
-lookup_enabled(const char *key, int key_length, const NamedIds * named,
+lookup_enabled(const char *key, int key_length, const NamedIds *named,
 			   MissingPolicy missing)
 {
 	KnownFeature feature = {0};
@@ -173,7 +173,7 @@ lookup_enabled(const char *key, int key_length, const NamedIds * named,
  */
 void
 lookup_init(FeatureLookup *lookup, const char *key, int key_length,
-			const NamedIds * named, MissingPolicy missing)
+			const NamedIds *named, MissingPolicy missing)
 {
 	Assert(key_length <= MAX_KEY_LENGTH);
 
@@ -188,7 +188,7 @@ lookup_init(FeatureLookup *lookup, const char *key, int key_length,
 	}
 	for (int level = 0; level < NUM_LEVELS; level++)
 	{
-		const		NamedId *id = &named->ids[level];
+		const NamedId *id = &named->ids[level];
 
 		Assert(id->len <= MAX_SCOPE_ID_LENGTH);
 		lookup->ids[level].length = id->id ? id->len : -1;

@@ -23,7 +23,7 @@ typedef enum LookupResult
 	LOOKUP_FALSE,
 	LOOKUP_TRUE,
 	LOOKUP_MISSING				/* something is missing, and that is no error */
-}			LookupResult;
+} LookupResult;
 
 /* What may be missing without an error. */
 typedef enum MissingPolicy
@@ -31,14 +31,14 @@ typedef enum MissingPolicy
 	MISSING_NOTHING,
 	MISSING_FEATURE,
 	MISSING_ANYTHING			/* also the instance and the extension */
-}			MissingPolicy;
+} MissingPolicy;
 
 /* An id of a lookup; the length is -1 if the lookup does not name one. */
 typedef struct LookupId
 {
 	int			length;
 	char		id[MAX_SCOPE_ID_LENGTH];
-}			LookupId;
+} LookupId;
 
 typedef struct FeatureLookup
 {
@@ -65,13 +65,13 @@ lookup_is_current(const FeatureLookup *lookup)
 	return likely(lookup->generation == generation_of_answers);
 }
 
-extern int	lookup_find(const NamedIds * named, const char *key,
+extern int	lookup_find(const NamedIds *named, const char *key,
 						int key_length, ScopeChain *chain);
 extern LookupResult lookup_enabled(const char *key, int key_length,
-								   const NamedIds * named,
+								   const NamedIds *named,
 								   MissingPolicy missing);
 extern void lookup_init(FeatureLookup *lookup, const char *key, int key_length,
-						const NamedIds * named, MissingPolicy missing);
+						const NamedIds *named, MissingPolicy missing);
 extern LookupResult lookup_refresh(FeatureLookup *lookup);
 
 #endif							/* INSTANCE_FEATURES_LOOKUP_H */

@@ -127,8 +127,8 @@ permission_is_owner(const ScopeName *name, const ScopeRow *row)
 /*
  * Return whether the current role may change a scope.
  */
-bool
-permission_may_change(const ScopeName *name, const ScopeRow *row)
+static bool
+may_change(const ScopeName *name, const ScopeRow *row)
 {
 	return permission_is_owner(name, row) || permission_is_system_owner();
 }
@@ -176,7 +176,7 @@ permission_check(const ScopeName *name, const ScopeRow *row,
 		owned = &scopename_system;
 		owned_row = read_system_row();
 	}
-	if (!permission_may_change(owned, &owned_row))
+	if (!may_change(owned, &owned_row))
 		report_permission_denied(owned, &owned_row,
 								 scopename_describe(name),
 								 permission_name(name->level, permission));

@@ -22,7 +22,6 @@ typedef enum FeaturePermission
 extern Oid	permission_owner_of(const ScopeName *name, const ScopeRow *row);
 extern bool permission_is_system_owner(void);
 extern bool permission_is_owner(const ScopeName *name, const ScopeRow *row);
-extern bool permission_may_change(const ScopeName *name, const ScopeRow *row);
 extern void permission_check(const ScopeName *name, const ScopeRow *row,
 							 FeaturePermission permission);
 extern void permission_check_system(FeaturePermission permission);

@@ -17,7 +17,7 @@ typedef enum Inheritance
 	INHERIT_OFF,
 	INHERIT_ON,
 	INHERIT_BY_SHARE			/* a share of them has it on */
-}			Inheritance;
+} Inheritance;
 
 /*
  * The instances where a feature is on.  Those that inherit have it on or off

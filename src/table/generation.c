@@ -36,8 +36,8 @@ uint64		generation_invalidations = 0;
 static ScopeListener scope_listener = NULL;
 
 /*
- * As what the messages about more than one scope are delivered, and whether
- * that is known.  Written by generation_prepare().
+ * The hash values with which the messages about more than one scope are
+ * delivered, and whether they are known.  Written by generation_prepare().
  */
 static uint32 common_messages[NUM_COMMON_MESSAGES];
 static bool common_messages_known = false;
@@ -123,8 +123,8 @@ generation_invalidate(bool definitions)
 }
 
 /*
- * Mark what is cached about a scope as stale, given as what its number is
- * delivered.
+ * Mark what is cached about a scope as stale, given the hash value with which
+ * its messages are delivered.
  */
 void
 generation_invalidate_scope(uint32 delivered)
@@ -191,8 +191,8 @@ namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 /*
- * Compute as what the messages about more than one scope are delivered.  Must be called in a
- * transaction before anything is loaded.
+ * Compute the hash values with which the messages about more than one scope
+ * are delivered.  Must be called in a transaction before anything is loaded.
  */
 void
 generation_prepare(void)

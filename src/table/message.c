@@ -4,7 +4,7 @@
  *	  The invalidation messages that changes of scopes send.
  *
  * The rule: what a message looks like is known here alone.  Others know its
- * number, and as what the number is delivered.
+ * number, and the hash value with which it is delivered.
  *
  * A message is a catalog cache invalidation, as PostgreSQL sends it for a row
  * of one of its catalogs.  PostgreSQL delivers it to all sessions of the
@@ -67,7 +67,8 @@ message_number(uint64 name_hash)
 }
 
 /*
- * Return as what a number is delivered.  Must be called in a transaction.
+ * Return the hash value with which a number is delivered.  Must be called in a
+ * transaction.
  */
 uint32
 message_delivered(uint32 number)

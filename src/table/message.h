@@ -16,7 +16,7 @@ typedef enum MessageNumber
 	MESSAGE_ALL,				/* definitions and scopes */
 	MESSAGE_SCOPES,				/* all scopes */
 	NUM_COMMON_MESSAGES
-}			MessageNumber;
+} MessageNumber;
 
 extern uint64 message_name_hash(const ScopeName *name, uint64 seed);
 extern uint32 message_number(uint64 name_hash);

@@ -66,14 +66,14 @@ typedef struct PendingWrites
 	struct PendingWrites *parent;
 	int			nest_level;
 	uint64		rows;			/* never 0 */
-}			PendingWrites;
+} PendingWrites;
 
 /*
  * The writes of the current transaction.  Written by ownwrite_begins(),
  * ownwrite_ends(), ownwrite_is_pending() and the callbacks at the end of a
  * (sub)transaction.
  */
-static PendingWrites * pending_writes = NULL;	/* of the innermost level that
+static PendingWrites *pending_writes = NULL;	/* of the innermost level that
 												 * has any */
 static int	written_level = 0;	/* deepest nest level that has begun to write;
 								 * 0 if none */

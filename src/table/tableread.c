@@ -140,7 +140,7 @@ typedef struct LevelRead
 	ScopeCallback scope_callback;	/* one of the two */
 	ScopeSettingCallback setting_callback;
 	void	   *arg;
-}			LevelRead;
+} LevelRead;
 
 static bool
 pass_row_of_level(Relation rel, HeapTuple tuple, void *arg)
@@ -174,7 +174,7 @@ pass_row_of_level(Relation rel, HeapTuple tuple, void *arg)
 static void
 foreach_row_of_level(FeatureTable table, Snapshot snapshot,
 					 FeatureLevel level, const char *instance_id,
-					 int instance_len, LevelRead * read)
+					 int instance_len, LevelRead *read)
 {
 	read->row_cxt = AllocSetContextCreate(CurrentMemoryContext,
 										  "instance_features row",
@@ -309,7 +309,7 @@ typedef struct PlacesRead
 	PlaceCallback callback;
 	void	   *arg;
 	bool		ended;			/* the callback wants no more rows */
-}			PlacesRead;
+} PlacesRead;
 
 static bool
 pass_place(Relation rel, HeapTuple tuple, void *arg)

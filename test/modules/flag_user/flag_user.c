@@ -163,7 +163,7 @@ typedef struct Version1Api
 	int			version;
 	bool		(*enabled) (const char *key, const char *instance_id,
 							bool missing_ok);
-}			Version1Api;
+} Version1Api;
 
 Datum
 flag_user_version1(PG_FUNCTION_ARGS)
