@@ -157,6 +157,17 @@ is( $node->safe_psql(
 	'the current instance of a role is shown before the library is loaded');
 $node->safe_psql('postgres', q{ALTER DATABASE postgres RESET instance_features.instance_id});
 
+# An id that cannot be, set before the library is loaded.
+for my $level (qw(instance organization user))
+{
+	local $ENV{PGOPTIONS} = "-c instance_features.${level}_id=" . 'x' x 201;
+	my (undef, undef, $stderr) = $node->psql('postgres', $enabled);
+	like(
+		$stderr,
+		qr/ERROR:  $level id is too long/,
+		"an overlong current $level that was set before the library is loaded is an error");
+}
+
 # The library loaded in advance, by each way.
 for my $how (qw(session_preload_libraries shared_preload_libraries))
 {
